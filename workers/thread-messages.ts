@@ -1,0 +1,117 @@
+/**
+ * What the host and its threads tell each other outside the data path: the task that a thread is started
+ * with, its control methods, and the notices that it sends on its own.
+ */
+import type { MessagePort } from 'node:worker_threads';
+import type { NodeCounters } from '../actors/node.ts';
+import type { ActorAddress } from '../lib/address.ts';
+import type { ClusterConfig } from '../lib/config.ts';
+import type { ErrorData } from '../lib/errors.ts';
+import type { LinkCounters } from '../lib/network/link.ts';
+import type { VerdictEvent } from '../lib/network/network.ts';
+import type { EnvelopeFilter, NetworkCommand } from '../lib/network/rules.ts';
+import type { Ring } from '../lib/ring/ring.ts';
+import type { StoreStats } from '../lib/store/contract.ts';
+import type { OpenReport } from './sqlite-store.ts';
+
+/** One node that a thread is to run. */
+export interface NodeTask {
+  readonly address: ActorAddress;
+  readonly id: string;
+  /** The node's store file. */
+  readonly storePath: string;
+}
+
+/** What a thread is started with. */
+export interface ThreadTask {
+  readonly threadIndex: number;
+  readonly config: ClusterConfig;
+  readonly ring: Ring;
+  /** The thread of each node, by address. */
+  readonly threadOf: readonly number[];
+  readonly nodes: readonly NodeTask[];
+  readonly clusterId: string;
+  readonly bootId: string;
+  /** Fresh in every life of the thread, so that request ids of an earlier life match nothing. */
+  readonly randomSeed: number;
+  /** What the network had been told when the thread started. */
+  readonly networkCommands: readonly NetworkCommand[];
+  readonly controlPort: MessagePort;
+  readonly noticePort: MessagePort;
+}
+
+/** How a node's store was found. */
+export interface NodeReport {
+  readonly address: ActorAddress;
+  readonly open: OpenReport;
+}
+
+/** Gauges and counters of one node. */
+export interface NodeStats {
+  readonly address: ActorAddress;
+  readonly state: 'running' | 'paused' | 'stopped';
+  readonly queueDepth: number;
+  readonly mailboxCount: number;
+  readonly mailboxRefusedCount: number;
+  readonly counters: NodeCounters;
+  readonly store: StoreStats;
+}
+
+/** Gauges and counters of one thread, since it started. */
+export interface ThreadStats {
+  readonly threadIndex: number;
+  readonly turnCount: number;
+  readonly messageCount: number;
+  /** Messages to nodes that are not there, and messages that could not be read. */
+  readonly droppedCount: number;
+  readonly nodes: readonly NodeStats[];
+}
+
+/** Ways to make a thread fail, for tests of supervision. */
+export type ThreadFault = 'throw' | 'exit' | 'out-of-memory' | 'hang';
+
+/** The control methods of a thread. */
+export interface ThreadApi {
+  /** Opens the stores of all nodes but those named, and starts them. The first call. */
+  start(down: readonly ActorAddress[]): NodeReport[];
+  attachThread(threadIndex: number, port: MessagePort): void;
+  detachThread(threadIndex: number): void;
+  attachClient(address: ActorAddress, port: MessagePort): void;
+  detachClient(address: ActorAddress): void;
+  setMemberStatus(member: ActorAddress, status: 'up' | 'down'): void;
+  killNode(address: ActorAddress): void;
+  restartNode(address: ActorAddress, down: readonly ActorAddress[]): NodeReport;
+  pauseNode(address: ActorAddress): void;
+  resumeNode(address: ActorAddress): void;
+  /** Sets how far a node's wall clock is off. */
+  skewClock(address: ActorAddress, skewMs: number): void;
+  applyNetwork(command: NetworkCommand): void;
+  networkCounters(): LinkCounters[];
+  observeNetwork(id: number, filter: EnvelopeFilter): void;
+  unobserveNetwork(id: number): void;
+  stats(): ThreadStats;
+  injectFault(fault: ThreadFault): void;
+  /** Closes all stores and ends the thread's task. */
+  stop(): void;
+}
+
+/** What a thread says on its own. */
+export type ThreadNotice =
+  | { readonly type: 'node-failed'; readonly address: ActorAddress; readonly error: ErrorData }
+  | { readonly type: 'verdicts'; readonly id: number; readonly events: readonly VerdictEvent[] };
+
+/** What the host tells a client in another thread. */
+export type ClientNotice =
+  | {
+      readonly type: 'open';
+      readonly address: ActorAddress;
+      readonly config: ClusterConfig;
+      readonly ring: Ring;
+      readonly threadOf: readonly number[];
+      readonly down: readonly ActorAddress[];
+      readonly randomSeed: number;
+    }
+  | { readonly type: 'attach'; readonly threadIndex: number; readonly port: MessagePort }
+  | { readonly type: 'detach'; readonly threadIndex: number }
+  | { readonly type: 'member'; readonly member: ActorAddress; readonly status: 'up' | 'down' }
+  | { readonly type: 'close' };
