@@ -9,6 +9,7 @@
  * 2. A write is acknowledged only with W distinct durable copies, the local one included.
  * 3. A refusal that claims to be definite was decided before anything was stored or sent.
  * 4. Read repair begins after the answer and sends to a replica only what it lacks.
+ * 5. An answered read waits for late replies for a short time only, and takes no room from new requests.
  */
 import type { ActorAddress, PartitionId, RecordKey, RequestId } from '../lib/address.ts';
 import { assert } from '../lib/assert.ts';
@@ -39,6 +40,7 @@ import {
 } from './get-core.ts';
 import { LatencyQuantile } from './latency-quantile.ts';
 import { addAcknowledgement, createPutCore, type PutCore, putStatus } from './put-core.ts';
+import { quorumOutcome } from './quorum.ts';
 import type { ReadRepair } from './read-repair.ts';
 import type { Replica } from './replica.ts';
 
@@ -64,7 +66,7 @@ export interface CoordinatorCounters {
   refusedCount: number;
 }
 
-/** A read under way. It outlives its answer while replies are still out, for read repair. */
+/** A read under way. It outlives its answer for a while if replies are still out, for read repair. */
 interface GetRequest {
   readonly client: ActorAddress;
   readonly clientRequestId: RequestId;
@@ -73,15 +75,15 @@ interface GetRequest {
   readonly replicas: readonly ActorAddress[];
   readonly core: GetCore;
   readonly startedMs: number;
-  readonly deadlineMs: number;
+  /** When the client must have its answer; once it has, when late replies are no longer waited for. */
+  deadlineMs: number;
   /** Bit i is set once replica i was asked. */
   askedMask: number;
   /** Asked and not yet heard. */
   outstanding: number;
-  /** The replica that answered first; this node itself if it holds a copy. */
+  /** The replica whose record came first; this node itself if it holds a sound copy. */
   fastest: ActorAddress | null;
   isHedged: boolean;
-  isAnswered: boolean;
 }
 
 /** A write under way. It ends with its answer. */
@@ -99,11 +101,16 @@ const HEDGE_MS_MIN = 2;
 const HEDGE_MS_MAX = 1000;
 /** How often deadlines are looked at: the most by which an answer may miss its deadline. */
 const SWEEP_MS = 20;
+/** How long an answered read waits for the replies that are still out (Dynamo §5: "a small period of time"). */
+const LATE_REPLY_MS = 500;
 
 export class Coordinator {
   private readonly options: CoordinatorOptions;
   private readonly load: LoadEstimates;
+  /** Reads that are not answered yet. */
   private readonly gets = new Map<RequestId, GetRequest>();
+  /** Reads that are answered and wait for late replies, the oldest answer first. */
+  private readonly lateGets = new Map<RequestId, GetRequest>();
   private readonly puts = new Map<RequestId, PutRequest>();
   private readonly isDown: Uint8Array;
   private downCount = 0;
@@ -130,6 +137,7 @@ export class Coordinator {
     this.nextRequestId = 1 + context.random.int(2 ** 20) * 2 ** 32;
   }
 
+  /** Requests whose clients wait. */
   get queueDepth(): number {
     return this.gets.size + this.puts.size;
   }
@@ -149,7 +157,7 @@ export class Coordinator {
       return;
     }
     this.markDown(member);
-    for (const [requestId, request] of this.gets) {
+    for (const [requestId, request] of [...this.lateGets, ...this.gets]) {
       const replica = request.replicas.indexOf(member);
       if (replica < 0 || (request.askedMask & (1 << replica)) === 0) continue;
       if (!addGetFailure(request.core, replica, 'down')) continue;
@@ -190,7 +198,6 @@ export class Coordinator {
       outstanding: 0,
       fastest: null,
       isHedged: false,
-      isAnswered: false,
     };
     const requestId = this.takeRequestId();
     this.readLocally(context, request);
@@ -206,29 +213,33 @@ export class Coordinator {
 
   onReplicaGetReply(context: Context, source: ActorAddress, message: ReplicaGetReply): void {
     this.load.onReply(source, message.queueDepth);
-    const request = this.gets.get(message.requestId);
+    const { requestId } = message;
+    const request = this.gets.get(requestId) ?? this.lateGets.get(requestId);
     if (request === undefined) return;
     const replica = request.replicas.indexOf(source);
     if (replica < 0) return;
-    const isFirst =
-      message.status === 'found' || message.status === 'missing'
-        ? addRecord(request.core, replica, message.record)
-        : addGetFailure(request.core, replica, message.status);
+    const hasRecord = message.status === 'found' || message.status === 'missing';
+    const isFirst = hasRecord
+      ? addRecord(request.core, replica, message.record)
+      : addGetFailure(request.core, replica, message.status);
     if (!isFirst) return;
     request.outstanding--;
-    request.fastest ??= source;
+    if (hasRecord) request.fastest ??= source;
     this.replicaLatency.add(context.nowMs - request.startedMs);
-    this.advanceGet(context, message.requestId, request);
+    this.advanceGet(context, requestId, request);
   }
 
   private readLocally(context: Context, request: GetRequest): void {
     const replica = request.replicas.indexOf(context.self);
     if (replica < 0) return;
     request.askedMask |= 1 << replica;
-    request.fastest = context.self;
     const record = this.options.replica.read(request.partition, request.key);
-    if (record === CORRUPT) addGetFailure(request.core, replica, 'corrupt');
-    else addRecord(request.core, replica, record);
+    if (record === CORRUPT) {
+      addGetFailure(request.core, replica, 'corrupt');
+      return;
+    }
+    request.fastest = context.self;
+    addRecord(request.core, replica, record);
   }
 
   /** Asks the better of two random replicas not asked yet. @returns `false` if none is left. */
@@ -245,45 +256,59 @@ export class Coordinator {
     return true;
   }
 
-  /** Answers once decided, asks on after a failure, repairs and forgets once nothing is outstanding. */
+  /** Asks on after a failure, answers once decided, repairs and forgets once nothing is outstanding. */
   private advanceGet(context: Context, requestId: RequestId, request: GetRequest): void {
-    const { core } = request;
-    while (
-      !request.isAnswered &&
-      getStatus(core) === 'pending' &&
-      core.tally.succeeded + request.outstanding < core.tally.needed
-    ) {
-      if (!this.askNext(context, requestId, request)) break;
+    if (this.gets.has(requestId)) {
+      this.askForQuorum(context, requestId, request);
+      const status = getStatus(request.core);
+      if (status === 'pending' && request.outstanding > 0) return;
+      const isStuck = status === 'pending';
+      this.answerGet(context, requestId, request, isStuck ? 'quorum-unmet' : status);
     }
-    if (!request.isAnswered) {
-      const status = getStatus(core);
-      const isStuck = status === 'pending' && request.outstanding === 0;
-      if (status !== 'pending' || isStuck) {
-        this.answerGet(context, request, status === 'pending' ? 'quorum-unmet' : status);
-      }
-    }
-    if (request.isAnswered && request.outstanding === 0) this.endGet(context, requestId, request);
+    if (request.outstanding === 0) this.endGet(context, requestId, request);
   }
 
-  private answerGet(context: Context, request: GetRequest, status: GetStatus): void {
+  /** Asks as many replicas as the quorum still needs, while there are any. */
+  private askForQuorum(context: Context, requestId: RequestId, request: GetRequest): void {
     const { tally } = request.core;
-    const record = status === 'found' ? mergedRecord(request.core) : null;
-    request.isAnswered = true;
-    context.send(
-      request.client,
-      this.getReply(
-        request.clientRequestId,
-        status,
-        tally.needed,
-        tally.succeeded,
-        record,
-        request.fastest ?? context.self,
-      ),
-    );
+    while (
+      quorumOutcome(tally) === 'pending' &&
+      tally.succeeded + request.outstanding < tally.needed
+    ) {
+      if (!this.askNext(context, requestId, request)) return;
+    }
+  }
+
+  /** Answers the client. If replies are still out the request waits for them, to repair. */
+  private answerGet(
+    context: Context,
+    requestId: RequestId,
+    request: GetRequest,
+    status: GetStatus,
+  ): void {
+    const { client, clientRequestId, core } = request;
+    const { needed, succeeded } = core.tally;
+    const record = status === 'found' ? mergedRecord(core) : null;
+    const fastest = request.fastest ?? context.self;
+    this.gets.delete(requestId);
+    const reply = this.getReply(clientRequestId, status, needed, succeeded, record, fastest);
+    context.send(client, reply);
+    if (request.outstanding > 0) this.awaitLateReplies(context, requestId, request);
+  }
+
+  /** When too many wait already, the one that has waited longest gives way. */
+  private awaitLateReplies(context: Context, requestId: RequestId, request: GetRequest): void {
+    if (this.lateGets.size >= this.options.coordinatorCountMax) {
+      const [oldest] = this.lateGets;
+      assert(oldest !== undefined, 'at least one request may wait');
+      this.endGet(context, ...oldest);
+    }
+    request.deadlineMs = context.nowMs + LATE_REPLY_MS;
+    this.lateGets.set(requestId, request);
   }
 
   private endGet(context: Context, requestId: RequestId, request: GetRequest): void {
-    this.gets.delete(requestId);
+    this.lateGets.delete(requestId);
     const { replicas, partition, key, core } = request;
     this.options.readRepair.repair(context, replicas, partition, key, core);
   }
@@ -411,7 +436,7 @@ export class Coordinator {
   }
 
   private setTimer(context: Context): void {
-    if (this.isTimerSet || this.queueDepth === 0) return;
+    if (this.isTimerSet || (this.queueDepth === 0 && this.lateGets.size === 0)) return;
     this.isTimerSet = true;
     context.schedule(Math.min(SWEEP_MS, this.hedgeAfterMs), coordinatorTimeout());
   }
@@ -431,20 +456,21 @@ export class Coordinator {
     const startedBeforeMs = context.nowMs - this.hedgeAfterMs;
     for (const [requestId, request] of this.gets) {
       if (request.startedMs > startedBeforeMs) return;
-      if (request.isHedged || request.isAnswered) continue;
+      if (request.isHedged) continue;
       request.isHedged = true;
       if (this.askNext(context, requestId, request)) this.counters.hedgeCount++;
     }
   }
 
   private endOverdue(context: Context): void {
+    for (const [requestId, request] of this.lateGets) {
+      if (context.nowMs < request.deadlineMs) break;
+      this.endGet(context, requestId, request);
+    }
     for (const [requestId, request] of this.gets) {
       if (context.nowMs < request.deadlineMs) continue;
-      if (!request.isAnswered) {
-        this.counters.timeoutCount++;
-        this.answerGet(context, request, 'timeout');
-      }
-      this.endGet(context, requestId, request);
+      this.counters.timeoutCount++;
+      this.answerGet(context, requestId, request, 'timeout');
     }
     for (const [requestId, request] of this.puts) {
       if (context.nowMs < request.deadlineMs) continue;

@@ -90,6 +90,9 @@ export class Replica {
       this.renewIncarnation(context.random);
       return { status: 'unknown-dot' };
     }
+    if (put.lastWriterWins && !this.isPlausible(context, put.context)) {
+      return { status: 'unknown-dot' };
+    }
     const timestamp = put.lastWriterWins ? this.clock.now(context.wallMs) : 0;
     const sibling = { value: put.value, timestamp };
     const updated = updateVersionSet(current, put.context, this.actorId, sibling);
@@ -138,6 +141,13 @@ export class Replica {
     const incarnation = drawIncarnation(random);
     this.store.renewIncarnation(incarnation);
     this.actorId = createActorId(this.options.address, incarnation);
+  }
+
+  /** A last-writer-wins dot counts by time; a context from too far in the future would win for ever. */
+  private isPlausible(context: Context, vector: VersionVector): boolean {
+    return vector.every(
+      ({ counter }) => this.clock.observe(counter, context.wallMs) === 'accepted',
+    );
   }
 
   /** The clock of last-writer-wins follows what others stamped, so that a later write here is newer. */

@@ -27,15 +27,18 @@ export const ADDRESS_MAX = 0xffff;
 /** Nodes that a cluster can have. */
 export const NODE_COUNT_MAX = 1024;
 
+/** Tells a client's address from a node's. */
 export function isClientAddress(address: ActorAddress): boolean {
   return address >= CLIENT_ADDRESS_MIN;
 }
 
+/** The address of a node. @param index Its place in the cluster's node list. */
 export function nodeAddress(index: number): ActorAddress {
   assert(index >= 0 && index < NODE_COUNT_MAX, 'node index');
   return index as ActorAddress;
 }
 
+/** The address of a client. @param index Counts a cluster's clients from 0. */
 export function clientAddress(index: number): ActorAddress {
   assert(index >= 0 && index <= ADDRESS_MAX - CLIENT_ADDRESS_MIN, 'client index');
   return (CLIENT_ADDRESS_MIN + index) as ActorAddress;

@@ -4,7 +4,7 @@
  */
 
 import type { ActorAddress } from './address.ts';
-import { bucketPrefix, type RecordKey, recordKey } from './address.ts';
+import { bucketPrefix, type PartitionId, type RecordKey, recordKey } from './address.ts';
 import { binaryStringOf } from './bytes.ts';
 import type { Client, RequestSettings } from './client.ts';
 import { decodeContextToken, encodeContextToken } from './clock/context-token.ts';
@@ -12,14 +12,15 @@ import { contextOf, decodeVersionSet, siblingsOf } from './clock/version-set.ts'
 import type { VersionVector } from './clock/version-vector.ts';
 import { bytes as bytesCodec, type Codec } from './codec.ts';
 import {
-  checkOptionNames,
   checkTimeout,
   type Limits,
   type Replication,
+  type ReplicationOptions,
+  readOptions,
   resolveReplication,
   show,
 } from './config.ts';
-import { RingletError } from './errors.ts';
+import { RingletError, typeName } from './errors.ts';
 import { hashKey, type KeyHash } from './hash.ts';
 import { binaryKey, type Key } from './key.ts';
 import { partitionOfHash, type Ring } from './ring/ring.ts';
@@ -51,16 +52,19 @@ export interface RequestOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What a single read may say. */
 export interface GetOptions extends RequestOptions {
   /** `all` asks all N replicas, so that read repair sees every one. @default 'quorum' */
   readonly fanout?: 'quorum' | 'all';
 }
 
+/** What a single write may say. */
 export interface PutOptions extends RequestOptions {
   /** The context of the read that this write is based on. Without one, what is there stays as a sibling. */
   readonly context?: string;
 }
 
+/** What an acknowledged write gives back. */
 export interface PutResult {
   /** For a next write without a read; `undefined` if there are siblings that the writer has not seen. */
   readonly context: string | undefined;
@@ -123,15 +127,20 @@ const bucketOptionNames = {
 const requestOptionNames = { n: true, r: true, w: true, timeoutMs: true, signal: true } as const;
 const getOptionNames = { ...requestOptionNames, fanout: true } as const;
 const putOptionNames = { ...requestOptionNames, context: true } as const;
+const noOptions = Object.freeze({});
 
 /** A key with everything that is derived from it. */
 interface Located {
+  readonly key: Key;
   readonly recordKey: RecordKey;
   readonly hash: KeyHash;
+  readonly partition: PartitionId;
 }
 
 const encoder = new TextEncoder();
+const NAME_BYTES_MAX = 64;
 
+/** A name space of keys with one kind of values: see `cluster.bucket`. */
 export class Bucket<T> {
   /** The bucket's name. */
   readonly name: string;
@@ -144,15 +153,26 @@ export class Bucket<T> {
 
   /** Use `cluster.bucket(name, options)`. */
   constructor(name: string, options: BucketOptions<T>, environment: BucketEnvironment) {
-    checkOptionNames('bucket option', options, bucketOptionNames);
+    const given = readOptions('bucket option', options, bucketOptionNames);
+    const { codec = bytesCodec as unknown as Codec<T>, replication = {} } = given;
+    const { resolve, lastWriterWins = false } = given;
+    if (typeof codec?.encode !== 'function' || typeof codec.decode !== 'function') {
+      throw invalid('codec', codec, 'a codec, such as json()');
+    }
+    if (resolve !== undefined && typeof resolve !== 'function') {
+      throw invalid('resolve', resolve, 'a function');
+    }
+    if (typeof lastWriterWins !== 'boolean') {
+      throw invalid('lastWriterWins', lastWriterWins, 'true or false');
+    }
     this.name = name;
     this.environment = environment;
     this.prefix = bucketPrefix(binaryBucketName(name));
-    this.codec = options.codec ?? (bytesCodec as unknown as Codec<T>);
-    this.resolve = options.resolve;
-    this.lastWriterWins = options.lastWriterWins ?? false;
+    this.codec = codec;
+    this.resolve = resolve;
+    this.lastWriterWins = lastWriterWins;
     this.defaults = Object.freeze({
-      replication: resolveReplication(options.replication ?? {}, environment.replication),
+      replication: resolveReplication(replication, environment.replication),
       timeoutMs: environment.requestTimeoutMs,
       signal: null,
     });
@@ -165,24 +185,12 @@ export class Bucket<T> {
    * RINGLET_RECORD_CORRUPT, RINGLET_VALUE_UNREADABLE, RINGLET_ABORTED, RINGLET_CLOSED; all definite
    * @example const { value, context } = await carts.get('cart:42');
    */
-  async get(key: Key, options?: GetOptions): Promise<Entry<T>> {
-    const settings = this.settings('get option', options, getOptionNames);
-    const located = this.locate(key);
-    const partition = partitionOfHash(this.environment.ring, located.hash.high);
-    const fanout = options?.fanout ?? 'quorum';
+  async get(key: Key, options: GetOptions = noOptions): Promise<Entry<T>> {
+    const { fanout = 'quorum', ...request } = readOptions('get option', options, getOptionNames);
     if (fanout !== 'quorum' && fanout !== 'all') {
-      throw new RingletError(
-        'RINGLET_OPTION_INVALID',
-        `fanout: got ${show(fanout)}, expected quorum or all`,
-      );
+      throw invalid('fanout', fanout, 'quorum or all');
     }
-    const { record, fastest } = await this.environment.client.get(
-      partition,
-      located.recordKey,
-      fanout,
-      settings,
-    );
-    return this.entryOf(key, located.hash, record, fastest);
+    return this.read(this.locate(key), fanout, this.settings(request));
   }
 
   /**
@@ -194,8 +202,9 @@ export class Bucket<T> {
    * wrong with an argument: definite.
    * @example await carts.put('cart:42', cart, { context });
    */
-  async put(key: Key, value: T, options?: PutOptions): Promise<PutResult> {
-    return this.write(key, this.encode(value), options);
+  async put(key: Key, value: T, options: PutOptions = noOptions): Promise<PutResult> {
+    const { context, ...request } = readOptions('put option', options, putOptionNames);
+    return this.write(this.locate(key), this.encode(value), context, this.settings(request));
   }
 
   /**
@@ -204,13 +213,13 @@ export class Bucket<T> {
    *
    * @throws {RingletError} as {@link get} and {@link put}
    */
-  async delete(key: Key, options?: PutOptions): Promise<void> {
-    if (options?.context !== undefined) {
-      await this.write(key, null, options);
-      return;
-    }
-    const { context } = await this.get(key, options);
-    await this.write(key, null, { ...options, context });
+  async delete(key: Key, options: PutOptions = noOptions): Promise<void> {
+    const { context, ...request } = readOptions('delete option', options, putOptionNames);
+    const located = this.locate(key);
+    const settings = this.settings(request);
+    const seen =
+      context === undefined ? (await this.read(located, 'quorum', settings)).context : context;
+    await this.write(located, null, seen, settings);
   }
 
   /**
@@ -219,34 +228,48 @@ export class Bucket<T> {
    *
    * @param change Gets the value, `undefined` if there is none; returns the new one. Must not change its argument's siblings.
    * @returns what was written.
-   * @throws {RingletError} as {@link get} and {@link put}; RINGLET_CONFLICT if there are siblings and no resolver
+   * @throws {RingletError} as {@link get} and {@link put}; RINGLET_CONFLICT if there are siblings and no resolver. What `change`
+   * throws passes through, and nothing is written.
    * @example await carts.update('cart:42', (cart) => addItem(cart, item));
    */
   async update(
     key: Key,
     change: (value: T | undefined) => T,
-    options?: RequestOptions,
+    options: RequestOptions = noOptions,
   ): Promise<T> {
-    const entry = await this.get(key, options);
+    const settings = this.settings(readOptions('update option', options, requestOptionNames));
+    const located = this.locate(key);
+    if (typeof change !== 'function') throw invalid('change', change, 'a function');
+    const entry = await this.read(located, 'quorum', settings);
     const changed = change(entry.value);
-    await this.put(key, changed, { ...options, context: entry.context });
+    await this.write(located, this.encode(changed), entry.context, settings);
     return changed;
   }
 
+  private async read(
+    located: Located,
+    fanout: 'quorum' | 'all',
+    settings: RequestSettings,
+  ): Promise<Entry<T>> {
+    const { client } = this.environment;
+    const { partition, recordKey } = located;
+    const { record, fastest } = await client.get(partition, recordKey, fanout, settings);
+    return this.entryOf(located, record, fastest);
+  }
+
   private async write(
-    key: Key,
+    located: Located,
     value: Uint8Array | null,
-    options: PutOptions | undefined,
+    contextToken: string | undefined,
+    settings: RequestSettings,
   ): Promise<PutResult> {
-    const settings = this.settings('put option', options, putOptionNames);
-    const { client, ring, limits } = this.environment;
-    const located = this.locate(key);
+    const { client, limits } = this.environment;
     const given =
-      options?.context === undefined
+      contextToken === undefined
         ? null
-        : decodeContextToken(options.context, located.hash, limits.contextBytesMax);
+        : decodeContextToken(contextToken, located.hash, limits.contextBytesMax);
     const { context, coordinator } = await client.put(
-      partitionOfHash(ring, located.hash.high),
+      located.partition,
       located.recordKey,
       value,
       given?.vector ?? [],
@@ -259,13 +282,14 @@ export class Bucket<T> {
   }
 
   private locate(key: Key): Located {
-    const binary = binaryKey(key, this.environment.limits.keyBytesMax);
-    const full = recordKey(this.prefix, binary);
-    return { recordKey: full, hash: hashKey(full, this.environment.ring.hashSeed) };
+    const { limits, ring } = this.environment;
+    const full = recordKey(this.prefix, binaryKey(key, limits.keyBytesMax));
+    const hash = hashKey(full, ring.hashSeed);
+    return { key, recordKey: full, hash, partition: partitionOfHash(ring, hash.high) };
   }
 
   private encode(value: T): Uint8Array {
-    const encoded = this.codec.encode(value);
+    const encoded = this.encodeByCodec(value);
     const { valueBytesMax } = this.environment.limits;
     if (encoded.length > valueBytesMax) {
       throw new RingletError(
@@ -276,14 +300,31 @@ export class Bucket<T> {
     return encoded;
   }
 
+  /** The codec may be the application's own, and values may have getters: anything can be thrown here. */
+  private encodeByCodec(value: T): Uint8Array {
+    let encoded: unknown;
+    try {
+      encoded = this.codec.encode(value);
+    } catch (cause) {
+      if (cause instanceof RingletError) throw cause;
+      const problem = `codec ${show(this.codec.name)} cannot encode it`;
+      throw new RingletError('RINGLET_VALUE_TYPE', `value: ${problem}`, { cause });
+    }
+    if (ArrayBuffer.isView(encoded) && encoded instanceof Uint8Array) return encoded;
+    throw new RingletError(
+      'RINGLET_VALUE_TYPE',
+      `value: codec ${show(this.codec.name)} made ${typeName(encoded)} of it, expected a Uint8Array`,
+    );
+  }
+
   private entryOf(
-    key: Key,
-    hash: KeyHash,
+    { key, hash }: Located,
     record: Uint8Array | null,
     fastest: ActorAddress,
   ): Entry<T> {
-    if (record === null)
+    if (record === null) {
       return new Entry<T>(key, [], this.resolve, () => tokenOf([], fastest, hash));
+    }
     const set = decodeVersionSet(record);
     const siblings: T[] = [];
     for (const { value } of siblingsOf(set)) if (value !== null) siblings.push(this.decode(value));
@@ -296,40 +337,42 @@ export class Bucket<T> {
     } catch (cause) {
       throw new RingletError(
         'RINGLET_VALUE_UNREADABLE',
-        `bucket ${show(this.name)}: codec ${this.codec.name} cannot read a stored value`,
+        `bucket ${show(this.name)}: codec ${show(this.codec.name)} cannot read a stored value`,
         { cause },
       );
     }
   }
 
-  /** The settings of one request: the bucket's own object if the request says nothing. */
-  private settings(
-    what: string,
-    options: RequestOptions | undefined,
-    names: Readonly<Record<string, true>>,
-  ): RequestSettings {
-    if (options === undefined) return this.defaults;
-    checkOptionNames(what, options, names);
-    const { n, r, w, timeoutMs, signal } = options;
-    const { replication } = this.defaults;
-    const overrides = {
-      ...(n === undefined ? {} : { n }),
-      ...(r === undefined ? {} : { r }),
-      ...(w === undefined ? {} : { w }),
-    };
-    if (n !== undefined && n > replication.n) {
-      throw new RingletError(
-        'RINGLET_OPTION_N',
-        `n: got ${show(n)}, the bucket keeps ${replication.n} copies`,
-      );
+  /** What one request says, and the bucket's own settings where it says nothing. */
+  private settings(request: RequestOptions): RequestSettings {
+    const { n, r, w, timeoutMs = this.defaults.timeoutMs, signal } = request;
+    if (signal !== undefined && !(signal instanceof AbortSignal)) {
+      throw invalid('signal', signal, 'an AbortSignal');
     }
+    const isOverridden = n !== undefined || r !== undefined || w !== undefined;
     return {
-      replication: resolveReplication(overrides, replication),
-      timeoutMs:
-        timeoutMs === undefined ? this.defaults.timeoutMs : checkTimeout('timeoutMs', timeoutMs),
+      replication: isOverridden ? this.override({ n, r, w }) : this.defaults.replication,
+      timeoutMs: checkTimeout('timeoutMs', timeoutMs),
       signal: signal ?? null,
     };
   }
+
+  private override(given: ReplicationOptions): Replication {
+    const { replication } = this.defaults;
+    const overridden = resolveReplication(given, replication);
+    if (overridden.n <= replication.n) return overridden;
+    throw new RingletError(
+      'RINGLET_OPTION_N',
+      `n: got ${overridden.n}, the bucket keeps ${replication.n} copies`,
+    );
+  }
+}
+
+function invalid(name: string, value: unknown, expected: string): RingletError {
+  return new RingletError(
+    'RINGLET_OPTION_INVALID',
+    `${name}: got ${show(value)}, expected ${expected}`,
+  );
 }
 
 function tokenOf(vector: VersionVector, coordinator: ActorAddress, keyHash: KeyHash): string {
@@ -337,18 +380,8 @@ function tokenOf(vector: VersionVector, coordinator: ActorAddress, keyHash: KeyH
 }
 
 function binaryBucketName(name: unknown): string {
-  if (typeof name !== 'string' || name === '' || !name.isWellFormed()) {
-    throw new RingletError(
-      'RINGLET_OPTION_INVALID',
-      `bucket name: got ${show(name)}, expected text`,
-    );
-  }
-  const encoded = encoder.encode(name);
-  if (encoded.length > 64) {
-    throw new RingletError(
-      'RINGLET_OPTION_INVALID',
-      `bucket name: got ${encoded.length} bytes, max 64`,
-    );
-  }
-  return binaryStringOf(encoded);
+  const isText = typeof name === 'string' && name.length <= NAME_BYTES_MAX && name.isWellFormed();
+  const encoded = encoder.encode(isText ? name : '');
+  if (encoded.length >= 1 && encoded.length <= NAME_BYTES_MAX) return binaryStringOf(encoded);
+  throw invalid('bucket name', name, `text of 1 to ${NAME_BYTES_MAX} bytes`);
 }

@@ -254,7 +254,7 @@ export class ClusterNode<NodeStats> {
     await this.host.killNode(this.address);
   }
 
-  /** Starts the node again from its store; kills it first if it runs. */
+  /** Starts the node again from its store, and its thread if that has ended; kills it first if it runs. */
   async restart(): Promise<void> {
     await this.host.restartNode(this.address);
   }
@@ -268,7 +268,7 @@ export class ClusterNode<NodeStats> {
     await this.host.resumeNode(this.address);
   }
 
-  /** Puts the node's wall clock off by this much, for last-writer-wins. */
+  /** Puts the node's wall clock off by this much, for last-writer-wins, until told otherwise: a restart does not mend it. */
   async skewClock(skewMs: number): Promise<void> {
     await this.host.skewClock(this.address, skewMs);
   }
@@ -349,7 +349,8 @@ export class RunningCluster<NodeStats> {
   dispatch(event: HostEvent): void {
     const { member, ...rest } = event;
     const published: ClusterEvent = { ...rest, node: this.names.idOf(member) };
-    for (const listener of this.listeners) listener(published);
+    // Each on its own: one that throws must not stop the host in the middle of a change.
+    for (const listener of this.listeners) queueMicrotask(() => listener(published));
   }
 
   /** Ends requests under way, closes all stores in good order and releases the folder. Calling it again waits for the same end. */

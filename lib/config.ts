@@ -5,7 +5,7 @@
  * Invariant: nobody else applies a default, and nobody checks an option twice.
  */
 import { NODE_COUNT_MAX } from './address.ts';
-import { type ErrorCode, RingletError } from './errors.ts';
+import { type ErrorCode, messageOf, RingletError, typeName } from './errors.ts';
 
 /** How many copies of a record there are and how many must answer. R + W > N makes a read see the last acknowledged write. */
 export interface Replication {
@@ -23,6 +23,7 @@ export interface Replication {
  */
 export type Durability = 'full' | 'normal' | 'memory';
 
+/** One node of a cluster. */
 export interface NodeOptions {
   /** 1 to 63 of `a-z`, `0-9`, `-`. */
   readonly id: string;
@@ -36,8 +37,6 @@ export interface Limits {
   readonly keyBytesMax: number;
   /** Bytes of an encoded value. @default 8388608 (8 MiB) */
   readonly valueBytesMax: number;
-  /** Levels of nesting in a JSON value. @default 64 */
-  readonly valueDepthMax: number;
   /** Concurrent versions of one key before writes to it are refused. @default 100 */
   readonly siblingCountMax: number;
   /** Bytes of a context token. @default 16384 */
@@ -64,7 +63,10 @@ export interface Limits {
   readonly bufferCountMax: number;
   /** Bytes in a node's object buffer before it is written to the table. @default 67108864 (64 MiB) */
   readonly bufferBytesMax: number;
-  /** Bytes of JavaScript heap of one thread; beyond it the thread ends and its nodes start again. @default 4294967296 (4 GiB) */
+  /**
+   * Bytes of JavaScript heap of one thread; beyond it the thread ends and its nodes start again. At least 32 MiB.
+   * @default 4294967296 (4 GiB)
+   */
   readonly threadHeapBytesMax: number;
   /** Records that background work writes in one turn. @default 64 */
   readonly maintainCountMax: number;
@@ -73,7 +75,6 @@ export interface Limits {
 export const defaultLimits: Limits = Object.freeze({
   keyBytesMax: 1024,
   valueBytesMax: 8 * 1024 * 1024,
-  valueDepthMax: 64,
   siblingCountMax: 100,
   contextBytesMax: 16 * 1024,
   mailboxCountMax: 10_000,
@@ -168,6 +169,14 @@ export const REPLICATION_FACTOR_MAX = 16;
 
 const REQUEST_TIMEOUT_MS_MAX = 3_600_000;
 
+/** Ranges of limits that may not be any number from 1. */
+const limitRanges: { readonly [Name in keyof Limits]?: readonly [min: number, max: number] } = {
+  keyBytesMax: [1, 65_536],
+  valueBytesMax: [1, 2 ** 30],
+  // With much less a thread cannot even start, and takes the process with it.
+  threadHeapBytesMax: [32 * 1024 * 1024, Number.MAX_SAFE_INTEGER],
+};
+
 const clusterOptionNames: Record<keyof ClusterOptions, true> = {
   dataDir: true,
   nodes: true,
@@ -184,6 +193,13 @@ const clusterOptionNames: Record<keyof ClusterOptions, true> = {
   limits: true,
 };
 
+/** {@link Replication} as given; what is absent or `undefined` follows the defaults. */
+export type ReplicationOptions = {
+  readonly [Name in keyof Replication]?: Replication[Name] | undefined;
+};
+
+const replicationOptionNames = { n: true, r: true, w: true } as const;
+
 /**
  * Checks options and fills in the defaults.
  *
@@ -194,10 +210,23 @@ export function resolveConfig(
   options: ClusterOptions,
   environment: ConfigEnvironment,
 ): ClusterConfig {
-  checkOptionNames('option', options, clusterOptionNames);
-  const nodes = resolveNodes(options.nodes ?? 5);
-  const threadsDefault = Math.max(1, Math.min(environment.coreCount, nodes.length, 8));
-  const partitions = options.partitions ?? 256;
+  const given = readOptions('option', options, clusterOptionNames);
+  const nodes = resolveNodes(given.nodes);
+  const {
+    dataDir = null,
+    threads = Math.max(1, Math.min(environment.coreCount, nodes.length, 8)),
+    partitions = 256,
+    replication = {},
+    durability = 'full',
+    requestTimeoutMs = 5000,
+    controlTimeoutMs = 20_000,
+    seed = environment.randomSeed,
+    restartNodes = true,
+    readRepairSample = 0.01,
+    hedgeAfterMs = 'auto',
+    limits = {},
+  } = given;
+  if (dataDir !== null && typeof dataDir !== 'string') throw invalid('dataDir', dataDir, 'a path');
   if (!isWhole(partitions, 8, 65_536) || (partitions & (partitions - 1)) !== 0) {
     throw new RingletError(
       'RINGLET_RING_SIZE',
@@ -205,27 +234,20 @@ export function resolveConfig(
     );
   }
   const config: ClusterConfig = {
-    dataDir: options.dataDir ?? null,
+    dataDir,
     nodes,
-    threads: checkWhole('threads', options.threads ?? threadsDefault, 1, 64),
+    threads: checkWhole('threads', threads, 1, 64),
     partitions,
-    replication: resolveReplication(options.replication ?? {}, defaultReplication(nodes.length)),
-    durability: checkOneOf('durability', options.durability ?? 'full', [
-      'full',
-      'normal',
-      'memory',
-    ]),
-    requestTimeoutMs: checkTimeout('requestTimeoutMs', options.requestTimeoutMs ?? 5000),
-    controlTimeoutMs: checkTimeout('controlTimeoutMs', options.controlTimeoutMs ?? 20_000),
-    seed: checkWhole('seed', options.seed ?? environment.randomSeed, 0, Number.MAX_SAFE_INTEGER),
-    restartNodes: options.restartNodes ?? true,
-    readRepairSample: checkNumber('readRepairSample', options.readRepairSample ?? 0.01, 0, 1),
-    hedgeAfterMs: resolveHedge(options.hedgeAfterMs ?? 'auto'),
-    limits: resolveLimits(options.limits ?? {}),
+    replication: resolveReplication(replication, defaultReplication(nodes.length)),
+    durability: checkOneOf('durability', durability, ['full', 'normal', 'memory']),
+    requestTimeoutMs: checkTimeout('requestTimeoutMs', requestTimeoutMs),
+    controlTimeoutMs: checkTimeout('controlTimeoutMs', controlTimeoutMs),
+    seed: checkWhole('seed', seed, 0, Number.MAX_SAFE_INTEGER),
+    restartNodes: checkBoolean('restartNodes', restartNodes),
+    readRepairSample: checkNumber('readRepairSample', readRepairSample, 0, 1),
+    hedgeAfterMs: resolveHedge(hedgeAfterMs),
+    limits: resolveLimits(limits),
   };
-  if (config.dataDir !== null && typeof config.dataDir !== 'string') {
-    throw invalid('dataDir', config.dataDir, 'a path');
-  }
   if (config.threads > nodes.length) {
     throw invalid('threads', config.threads, `at most one per node (${nodes.length})`);
   }
@@ -245,39 +267,25 @@ function defaultReplication(nodeCount: number): Replication {
  * @throws {RingletError} RINGLET_OPTION_UNKNOWN, RINGLET_OPTION_N, RINGLET_QUORUM_IMPOSSIBLE
  */
 export function resolveReplication(
-  replication: Partial<Replication>,
+  replication: ReplicationOptions,
   defaults: Replication,
 ): Replication {
-  checkOptionNames('replication option', replication, { n: true, r: true, w: true });
-  const n = checkWhole(
-    'n',
-    replication.n ?? defaults.n,
-    1,
-    REPLICATION_FACTOR_MAX,
-    'RINGLET_OPTION_N',
-  );
-  const r = checkWhole(
-    'r',
-    replication.r ?? Math.min(defaults.r, n),
-    1,
-    REPLICATION_FACTOR_MAX,
-    'RINGLET_OPTION_N',
-  );
-  const w = checkWhole(
-    'w',
-    replication.w ?? Math.min(defaults.w, n),
-    1,
-    REPLICATION_FACTOR_MAX,
-    'RINGLET_OPTION_N',
-  );
+  const given = readOptions('replication option', replication, replicationOptionNames);
+  const n = checkCopies('n', given.n === undefined ? defaults.n : given.n);
+  const r = checkCopies('r', given.r === undefined ? Math.min(defaults.r, n) : given.r);
+  const w = checkCopies('w', given.w === undefined ? Math.min(defaults.w, n) : given.w);
   if (r > n) throw new RingletError('RINGLET_QUORUM_IMPOSSIBLE', `R=${r} > N=${n}`);
   if (w > n) throw new RingletError('RINGLET_QUORUM_IMPOSSIBLE', `W=${w} > N=${n}`);
   return Object.freeze({ n, r, w });
 }
 
+function checkCopies(name: string, value: unknown): number {
+  return checkWhole(name, value, 1, REPLICATION_FACTOR_MAX, 'RINGLET_OPTION_N');
+}
+
 /** @throws {RingletError} RINGLET_OPTION_DEADLINE */
 export function checkTimeout(name: string, timeoutMs: unknown): number {
-  if (typeof timeoutMs !== 'number' || !(timeoutMs > 0 && timeoutMs <= REQUEST_TIMEOUT_MS_MAX)) {
+  if (!isNumber(timeoutMs, Number.MIN_VALUE, REQUEST_TIMEOUT_MS_MAX)) {
     throw new RingletError(
       'RINGLET_OPTION_DEADLINE',
       `${name}: got ${show(timeoutMs)}, expected more than 0 and at most ${REQUEST_TIMEOUT_MS_MAX} ms`,
@@ -287,30 +295,50 @@ export function checkTimeout(name: string, timeoutMs: unknown): number {
 }
 
 /**
- * Refuses names that are not in `known`, and suggests the nearest.
+ * A copy of options as they are now, so that nothing read later differs from what was checked. Only an object's own
+ * properties are options: what sits on a prototype was not said by the caller.
  *
- * @throws {RingletError} RINGLET_OPTION_UNKNOWN, RINGLET_OPTION_INVALID if `options` is no object
+ * @param what One of the options in words, such as `node option`.
+ * @throws {RingletError} RINGLET_OPTION_UNKNOWN if a name is not in `known`, RINGLET_OPTION_INVALID if `options` is no plain
+ * object or cannot be read
  */
-export function checkOptionNames(
+export function readOptions<T extends object>(
   what: string,
-  options: unknown,
-  known: Readonly<Record<string, true>>,
-): void {
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw invalid(what, options, 'an object');
-  }
-  for (const name of Object.keys(options)) {
+  options: T,
+  known: Readonly<Record<keyof T, true>>,
+): T {
+  const own = copyProperties(what, options);
+  for (const name of Object.keys(own)) {
     if (Object.hasOwn(known, name)) continue;
     const near = nearestName(name, Object.keys(known));
     const hint = near === null ? '' : `, did you mean \`${near}\`?`;
-    throw new RingletError('RINGLET_OPTION_UNKNOWN', `unknown ${what} \`${name}\`${hint}`);
+    throw new RingletError('RINGLET_OPTION_UNKNOWN', `unknown ${what} ${show(name)}${hint}`);
+  }
+  return own;
+}
+
+function copyProperties<T extends object>(what: string, options: T): T {
+  if (typeName(options) !== 'Object') throw invalid(`${what}s`, options, 'a plain object');
+  try {
+    return { ...options };
+  } catch (cause) {
+    throw new RingletError(
+      'RINGLET_OPTION_INVALID',
+      `${what}s cannot be read: ${messageOf(cause)}`,
+      { cause },
+    );
   }
 }
 
-/** The candidate within an edit distance of a third of its length, or `null`. */
+/** No name of ours is nearly as long; the edit distance takes time in proportion to it. */
+const MISSPELLING_LENGTH_MAX = 64;
+
+/** The candidate within an edit distance of a third of the name's length, or `null`. */
 export function nearestName(name: string, candidates: readonly string[]): string | null {
+  if (name.length > MISSPELLING_LENGTH_MAX) return null;
   let best: string | null = null;
-  let bestDistance = Math.max(2, Math.ceil(name.length / 3)) + 1;
+  // Every name of one letter is within distance 1 of every other, which is no likeness.
+  let bestDistance = Math.min(Math.max(2, Math.ceil(name.length / 3)), name.length - 1) + 1;
   for (const candidate of candidates) {
     const distance = editDistance(name.toLowerCase(), candidate.toLowerCase());
     if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
@@ -333,26 +361,25 @@ function editDistance(a: string, b: string): number {
 
 const NODE_ID_PATTERN = /^[a-z0-9-]{1,63}$/;
 
-function resolveNodes(nodes: number | readonly NodeOptions[]): readonly NodeConfig[] {
+function resolveNodes(nodes: number | readonly NodeOptions[] = 5): readonly NodeConfig[] {
   if (typeof nodes === 'number') {
     const count = checkWhole('nodes', nodes, 1, NODE_COUNT_MAX);
-    return Object.freeze(Array.from({ length: count }, (_, i) => ({ id: nodeName(i), weight: 1 })));
+    const createNode = (_: unknown, index: number) =>
+      Object.freeze({ id: nodeName(index), weight: 1 });
+    return Object.freeze(Array.from({ length: count }, createNode));
   }
   if (!Array.isArray(nodes) || nodes.length === 0 || nodes.length > NODE_COUNT_MAX) {
     throw invalid('nodes', nodes, `a number or a list of 1 to ${NODE_COUNT_MAX} nodes`);
   }
   const seen = new Set<string>();
   const resolved = nodes.map((node: NodeOptions) => {
-    checkOptionNames('node option', node, { id: true, weight: true });
-    checkNodeId(node.id);
-    if (seen.has(node.id)) {
-      throw new RingletError('RINGLET_NODE_ID', `node id ${show(node.id)} is given twice`);
+    const { id, weight = 1 } = readOptions('node option', node, { id: true, weight: true });
+    checkNodeId(id);
+    if (seen.has(id)) {
+      throw new RingletError('RINGLET_NODE_ID', `node id ${show(id)} is given twice`);
     }
-    seen.add(node.id);
-    return Object.freeze({
-      id: node.id,
-      weight: checkNumber('weight', node.weight ?? 1, 0.01, 100),
-    });
+    seen.add(id);
+    return Object.freeze({ id, weight: checkNumber('weight', weight, 0.01, 100) });
   });
   return Object.freeze(resolved);
 }
@@ -370,21 +397,26 @@ function nodeName(index: number): string {
 }
 
 function resolveLimits(limits: Partial<Limits>): Limits {
-  const known = Object.fromEntries(Object.keys(defaultLimits).map((name) => [name, true as const]));
-  checkOptionNames('limit', limits, known);
-  for (const [name, value] of Object.entries(limits)) {
-    checkWhole(`limits.${name}`, value, 1, Number.MAX_SAFE_INTEGER);
-  }
-  const resolved = { ...defaultLimits, ...limits };
-  if (resolved.keyBytesMax > 65_536)
-    throw invalid('limits.keyBytesMax', resolved.keyBytesMax, 'at most 65536');
-  if (resolved.valueBytesMax > 2 ** 30)
-    throw invalid('limits.valueBytesMax', resolved.valueBytesMax, 'at most 2^30');
-  return Object.freeze(resolved);
+  const names = Object.keys(defaultLimits) as (keyof Limits)[];
+  const known = Object.fromEntries(names.map((name) => [name, true])) as Record<keyof Limits, true>;
+  const given = readOptions('limit', limits, known);
+  const resolved = names.map((name) => {
+    const { [name]: value = defaultLimits[name] } = given;
+    const [min, max] = limitRanges[name] ?? [1, Number.MAX_SAFE_INTEGER];
+    return [name, checkWhole(`limits.${name}`, value, min, max)];
+  });
+  return Object.freeze(Object.fromEntries(resolved));
 }
 
 function resolveHedge(hedge: number | 'auto'): number {
-  return hedge === 'auto' ? -1 : checkNumber('hedgeAfterMs', hedge, 0.1, REQUEST_TIMEOUT_MS_MAX);
+  if (hedge === 'auto') return -1;
+  if (isNumber(hedge, 0.1, REQUEST_TIMEOUT_MS_MAX)) return hedge;
+  throw invalid('hedgeAfterMs', hedge, `auto or a number from 0.1 to ${REQUEST_TIMEOUT_MS_MAX}`);
+}
+
+function checkBoolean(name: string, value: unknown): boolean {
+  if (typeof value === 'boolean') return value;
+  throw invalid(name, value, 'true or false');
 }
 
 function checkOneOf<T extends string>(name: string, value: unknown, allowed: readonly T[]): T {
@@ -412,8 +444,13 @@ function checkWhole(
 }
 
 function checkNumber(name: string, value: unknown, min: number, max: number): number {
-  if (typeof value === 'number' && value >= min && value <= max) return value;
+  if (isNumber(value, min, max)) return value;
   throw invalid(name, value, `a number from ${min} to ${max}`);
+}
+
+/** False for NaN too, which compares as false. */
+function isNumber(value: unknown, min: number, max: number): value is number {
+  return typeof value === 'number' && value >= min && value <= max;
 }
 
 function invalid(name: string, value: unknown, expected: string): RingletError {
@@ -423,12 +460,26 @@ function invalid(name: string, value: unknown, expected: string): RingletError {
   );
 }
 
-/** A value as an error message quotes it: short, one line. */
+/** A value as an error message quotes it: short, one line. Never throws. */
 export function show(value: unknown): string {
-  if (typeof value === 'string') {
-    return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);
+  switch (typeof value) {
+    case 'string':
+      return JSON.stringify(shorten(value));
+    case 'symbol':
+    case 'function':
+      return `a ${typeof value}`;
+    case 'object':
+      return value === null ? 'null' : showObject(typeName(value));
+    default:
+      return shorten(String(value));
   }
-  if (typeof value === 'object' && value !== null)
-    return Array.isArray(value) ? 'a list' : 'an object';
-  return String(value);
+}
+
+function showObject(name: string): string {
+  if (name === 'Array') return 'a list';
+  return name === 'Object' ? 'an object' : `an object (${show(name)})`;
+}
+
+function shorten(text: string): string {
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }

@@ -43,7 +43,7 @@ export const errorCodes = {
   RINGLET_RING_SIZE: { definite: true, advice: 'pass a power of two; it is fixed for a cluster' },
   RINGLET_NODE_ID: {
     definite: true,
-    advice: 'use lower-case letters, digits and dashes, at most 63',
+    advice: 'give each node an id of its own: lower-case letters, digits and dashes, at most 63',
   },
   RINGLET_NODE_UNKNOWN: { definite: true, advice: 'name a node of this cluster' },
   RINGLET_FAULT_SPEC: { definite: true, advice: 'correct the rule; nothing of it was applied' },
@@ -73,7 +73,7 @@ export const errorCodes = {
   },
   RINGLET_STORE_CORRUPT: {
     definite: true,
-    advice: 'the file was set aside; the node starts empty',
+    advice: 'restore the file from a backup; it was left as it is',
   },
   RINGLET_STORE_FAILED: { definite: false, advice: 'read again before you write again' },
   RINGLET_RECORD_CORRUPT: {
@@ -136,7 +136,7 @@ export interface ErrorData {
 /** Turns anything thrown into plain data. */
 export function encodeError(error: unknown): ErrorData {
   if (!(error instanceof Error)) {
-    return { name: 'Error', message: String(error), stack: null, code: null, definite: false };
+    return { name: 'Error', message: messageOf(error), stack: null, code: null, definite: false };
   }
   const code = 'code' in error && typeof error.code === 'string' ? error.code : null;
   const definite = error instanceof RingletError && error.definite;
@@ -145,7 +145,7 @@ export function encodeError(error: unknown): ErrorData {
 
 /** The inverse of {@link encodeError}. A known code comes back as a {@link RingletError}. */
 export function decodeError(data: ErrorData): Error {
-  const isKnown = data.code !== null && data.code in errorCodes;
+  const isKnown = data.code !== null && Object.hasOwn(errorCodes, data.code);
   const error = isKnown
     ? new RingletError(data.code as ErrorCode, '', { definite: data.definite })
     : Object.assign(
@@ -160,5 +160,17 @@ export function decodeError(data: ErrorData): Error {
 
 /** The message of anything thrown, for a line that a person reads. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  if (error instanceof Error) return error.message;
+  return typeof error === 'string' ? error : `something was thrown: ${typeName(error)}`;
+}
+
+/** What kind of thing a value is, for a message that must not show the value itself. Never throws. */
+export function typeName(value: unknown): string {
+  if (typeof value !== 'object') return typeof value;
+  if (value === null) return 'null';
+  try {
+    return Object.prototype.toString.call(value).slice(8, -1).slice(0, 40);
+  } catch {
+    return 'object'; // A proxy that was revoked, or a class that names itself by throwing.
+  }
 }

@@ -4,7 +4,7 @@
  * resist a cryptanalyst; a seed that stays secret makes the key hash unpredictable enough to place
  * keys.
  *
- * A binary string holds one byte per character (0-255), see `lib/protocol/key.ts`.
+ * A binary string holds one byte per character (0-255), see `lib/key.ts`.
  * Fast because keys are hashed once per request: `bench/micro/hash.bench.ts`.
  */
 

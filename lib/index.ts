@@ -1,16 +1,12 @@
 /**
  * The public entry: `Cluster.open`, buckets, codecs, errors, and `connect` for clients in other threads.
  */
-import { randomInt } from 'node:crypto';
-import { availableParallelism } from 'node:os';
 import type { MessagePort } from 'node:worker_threads';
 import { assertNodeVersion } from '../workers/assert-node-version.ts';
+import type { OpenedHost } from '../workers/open-host.ts';
 import type { NodeStats } from '../workers/thread-messages.ts';
-import { type ClusterParts, RunningCluster } from './cluster.ts';
-import { type ClusterOptions, resolveConfig } from './config.ts';
-import { createHashSeed } from './hash.ts';
-import { createRing } from './ring/ring.ts';
-import type { HostEvent } from './runtime/host.ts';
+import { RunningCluster } from './cluster.ts';
+import type { ClusterOptions } from './config.ts';
 
 export type { RemoteClient } from '../workers/remote-client.ts';
 export type { NodeStats, ThreadStats } from '../workers/thread-messages.ts';
@@ -46,12 +42,6 @@ export type { Key } from './key.ts';
 export type { LinkSettings, RuleVerdict } from './network/rules.ts';
 export type { StoreStats } from './store/contract.ts';
 
-/** Releases what `Cluster.open` made, and gives clients their ports. */
-interface ClusterHandle extends ClusterParts<NodeStats> {
-  openClientPort(): Promise<MessagePort>;
-  onEvent(listener: (event: HostEvent) => void): void;
-}
-
 /** A cluster of nodes that runs in this process (Dynamo §2.3: symmetric, decentralised, always writable). */
 export class Cluster extends RunningCluster<NodeStats> {
   private readonly openClientPort: () => Promise<MessagePort>;
@@ -65,13 +55,15 @@ export class Cluster extends RunningCluster<NodeStats> {
    */
   static async open(options: ClusterOptions = {}): Promise<Cluster> {
     assertNodeVersion();
-    return new Cluster(await openOnThreads(options));
+    // What loads the native module comes after the check.
+    const { openHost } = await import('../workers/open-host.ts');
+    return new Cluster(await openHost(options));
   }
 
-  private constructor(handle: ClusterHandle) {
-    super(handle);
-    this.openClientPort = handle.openClientPort;
-    handle.onEvent((event) => this.dispatch(event));
+  private constructor(opened: OpenedHost) {
+    super(opened);
+    this.openClientPort = () => opened.host.openClientPort();
+    opened.listeners.add((event) => this.dispatch(event));
   }
 
   /**
@@ -97,52 +89,4 @@ export async function connect(
   assertNodeVersion();
   const { RemoteClient } = await import('../workers/remote-client.ts');
   return RemoteClient.connect(port);
-}
-
-/** The native module is loaded only here, after the version check and on the main thread too. */
-async function openOnThreads(options: ClusterOptions): Promise<ClusterHandle> {
-  const { openDataDirectory } = await import('../workers/data-directory.ts');
-  const { ThreadHost } = await import('../workers/thread-host.ts');
-  const given = resolveConfig(options, {
-    coreCount: availableParallelism(),
-    randomSeed: randomInt(2 ** 47),
-  });
-  const directory = openDataDirectory(given.dataDir, {
-    clusterSeed: options.seed ?? null,
-    defaultSeed: given.seed,
-    partitionCount: given.partitions,
-    nodeIds: given.nodes.map(({ id }) => id),
-  });
-  try {
-    const config = Object.freeze({ ...given, seed: directory.seed });
-    const ring = createRing({
-      weights: config.nodes.map(({ weight }) => weight),
-      partitionCount: config.partitions,
-      replicationFactor: config.replication.n,
-      hashSeed: createHashSeed(config.seed),
-    });
-    const listeners = new Set<(event: HostEvent) => void>();
-    const onEvent = (event: HostEvent) => {
-      for (const listener of listeners) listener(event);
-    };
-    const host = await ThreadHost.open({ config, ring, directory, onEvent });
-    const { client } = await host.openClient();
-    return {
-      config,
-      host,
-      dataDir: directory.path,
-      environment: {
-        client,
-        ring,
-        limits: config.limits,
-        replication: config.replication,
-        requestTimeoutMs: config.requestTimeoutMs,
-      },
-      openClientPort: () => host.openClientPort(),
-      onEvent: (listener) => void listeners.add(listener),
-    };
-  } catch (error) {
-    directory.close();
-    throw error;
-  }
 }

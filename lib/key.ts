@@ -4,7 +4,7 @@
  * and in two are two keys.
  */
 import { binaryStringOf } from './bytes.ts';
-import { RingletError } from './errors.ts';
+import { RingletError, typeName } from './errors.ts';
 
 /** A key of a bucket. Text, or bytes where it is not text. */
 export type Key = string | Uint8Array;
@@ -18,15 +18,31 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
  * @throws {RingletError} RINGLET_KEY_TYPE, RINGLET_KEY_EMPTY, RINGLET_KEY_TOO_LARGE, RINGLET_KEY_ENCODING
  */
 export function binaryKey(key: unknown, bytesMax: number): string {
-  const binary = typeof key === 'string' ? binaryOfText(key) : binaryOfBytes(key);
-  if (binary.length === 0) throw new RingletError('RINGLET_KEY_EMPTY', 'key is empty');
-  if (binary.length > bytesMax) {
+  if (!isKey(key)) {
     throw new RingletError(
-      'RINGLET_KEY_TOO_LARGE',
-      `key: got ${binary.length} bytes, max ${bytesMax}`,
+      'RINGLET_KEY_TYPE',
+      `key: got ${typeName(key)}, expected a string or a Uint8Array`,
     );
   }
+  if (key.length === 0) {
+    throw new RingletError('RINGLET_KEY_EMPTY', `key: got 0 bytes, expected 1 to ${bytesMax}`);
+  }
+  // Text has at least as many bytes as characters: one that is far too long is not even converted.
+  const unit = typeof key === 'string' ? 'characters' : 'bytes';
+  if (key.length > bytesMax) throw tooLarge(key.length, unit, bytesMax);
+  const binary = typeof key === 'string' ? binaryOfText(key) : binaryStringOf(key);
+  if (binary.length > bytesMax) throw tooLarge(binary.length, 'bytes', bytesMax);
   return binary;
+}
+
+/** `isView` is not fooled by proxies and by objects with the prototype of an array. */
+function isKey(key: unknown): key is Key {
+  return typeof key === 'string' || (ArrayBuffer.isView(key) && key instanceof Uint8Array);
+}
+
+function tooLarge(count: number, unit: string, bytesMax: number): RingletError {
+  const problem = `key: got ${count} ${unit}, max ${bytesMax} bytes`;
+  return new RingletError('RINGLET_KEY_TOO_LARGE', problem);
 }
 
 function binaryOfText(key: string): string {
@@ -35,17 +51,6 @@ function binaryOfText(key: string): string {
     throw new RingletError('RINGLET_KEY_ENCODING', 'key: a lone surrogate is no text');
   }
   return binaryStringOf(encoder.encode(key));
-}
-
-function binaryOfBytes(key: unknown): string {
-  if (!(key instanceof Uint8Array)) {
-    const type = key === null ? 'null' : typeof key;
-    throw new RingletError(
-      'RINGLET_KEY_TYPE',
-      `key: got ${type}, expected a string or a Uint8Array`,
-    );
-  }
-  return binaryStringOf(key);
 }
 
 function isAscii(text: string): boolean {

@@ -71,7 +71,7 @@ export class ClientEndpoint implements ClientLink {
       this.isFlushScheduled = true;
       setImmediate(this.flush);
     }
-    this.sweepTimer ??= setTimeout(this.sweep, SWEEP_MS);
+    if (this.sweepTimer === null) this.scheduleSweep();
     return true;
   }
 
@@ -91,8 +91,14 @@ export class ClientEndpoint implements ClientLink {
     for (const port of this.ports.values()) port.flush();
   };
 
+  /** A thread that was busy takes in the replies that have come meanwhile before it looks at deadlines. */
+  private scheduleSweep(): void {
+    this.sweepTimer = setTimeout(() => setImmediate(this.sweep), SWEEP_MS);
+  }
+
   private readonly sweep = (): void => {
+    this.sweepTimer = null;
     this.client.sweep();
-    this.sweepTimer = this.client.pendingCount > 0 ? setTimeout(this.sweep, SWEEP_MS) : null;
+    if (this.client.pendingCount > 0) this.scheduleSweep();
   };
 }

@@ -3,7 +3,7 @@
  * Never on the data path: each call costs proxies and structured clones.
  *
  * Invariant: every call ends, with the answer, with the error that the other side threw (its code intact),
- * at its deadline, or when the port closes.
+ * at its deadline, or when the port closes. Calls are done in the order in which they were made.
  */
 import type { MessagePort } from 'node:worker_threads';
 import { type Endpoint, expose, type Remote, transfer, wrap } from 'comlink';
@@ -38,14 +38,17 @@ export function exposeControl<Api extends ControlMethods<Api>>(api: Api, port: M
 export class Control<Api extends ControlMethods<Api>> {
   private readonly port: MessagePort;
   private readonly timeoutMs: number;
+  private readonly onSilent: (error: RingletError) => void;
   /** Held strongly: comlink releases the port when its proxy is collected. */
   private readonly remote: Remote<Dispatcher>;
   private readonly pending = new Set<(error: RingletError) => void>();
   private isClosed = false;
 
-  constructor(port: MessagePort, timeoutMs: number) {
+  /** @param onSilent Called with the error of a call that reached its deadline. */
+  constructor(port: MessagePort, timeoutMs: number, onSilent: (error: RingletError) => void) {
     this.port = port;
     this.timeoutMs = timeoutMs;
+    this.onSilent = onSilent;
     this.remote = wrap<Dispatcher>(port as unknown as Endpoint);
     port.once('close', () => this.rejectAll());
   }
@@ -73,21 +76,25 @@ export class Control<Api extends ControlMethods<Api>> {
         clearTimeout(timer);
         this.pending.delete(fail);
       };
-      const fail = (error: RingletError) => {
+      const fail = (error: unknown) => {
         end();
         reject(error);
       };
-      const timer = setTimeout(
-        () => fail(new RingletError('RINGLET_TIMEOUT', `${name}: the thread did not answer`)),
-        this.timeoutMs,
-      );
+      const onDeadline = () => {
+        // If it was this thread that could not listen, the answer has come in with this turn of the event loop.
+        if (!this.pending.has(fail)) return;
+        const error = new RingletError('RINGLET_TIMEOUT', `${name}: the thread did not answer`);
+        fail(error);
+        this.onSilent(error);
+      };
+      const timer = setTimeout(() => setImmediate(onDeadline), this.timeoutMs);
       this.pending.add(fail);
       const moved = transfer(parameters, [...ports] as unknown as Parameters<typeof transfer>[1]);
       this.remote.call(name, moved).then((answer) => {
         end();
         if ('error' in answer) reject(decodeError(answer.error));
         else resolve(answer.value as Awaited<ReturnType<Api[Name]>>);
-      }, reject);
+      }, fail);
     });
   }
 

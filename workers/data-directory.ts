@@ -11,7 +11,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import Database from 'better-sqlite3';
-import { checkNodeId } from '../lib/config.ts';
+import { checkNodeId, type NodeConfig } from '../lib/config.ts';
 import { type ErrorCode, messageOf, RingletError } from '../lib/errors.ts';
 import { quote, sqliteCodeOf, syncDirectory } from './store-file.ts';
 
@@ -21,14 +21,21 @@ export const CLUSTER_FORMAT_VERSION = 1;
 const CLUSTER_FILE = 'cluster.json';
 const LOCK_FILE = 'ringlet.lock';
 
+/** What is fixed for a cluster when its directory is made: records lie where these put them. */
+export interface ClusterShape {
+  readonly seed: number;
+  readonly partitions: number;
+  /** In the order of their addresses. */
+  readonly nodes: readonly NodeConfig[];
+  /** Successive partitions that were placed on distinct nodes. */
+  readonly replicationFactor: number;
+}
+
 export interface DataDirectoryOptions {
-  /** The seed that the user gave; `null` takes the directory's own. */
-  readonly clusterSeed: number | null;
-  /** The seed of a new directory if none was given. */
-  readonly defaultSeed: number;
-  readonly partitionCount: number;
-  /** In the order of the cluster's node list. */
-  readonly nodeIds: readonly string[];
+  /** The shape of a new directory. */
+  readonly shape: ClusterShape;
+  /** What of it the user asked for: a directory that has another is refused. The rest is taken as it is found. */
+  readonly asked: readonly (keyof ClusterShape)[];
 }
 
 /** A directory that is open and locked. */
@@ -36,7 +43,7 @@ export interface DataDirectory {
   /** Absolute and free of links. */
   readonly path: string;
   readonly clusterId: string;
-  readonly seed: number;
+  readonly shape: ClusterShape;
   /** Names the boot of the machine; random where the system does not tell. */
   readonly bootId: string;
   /** The store file of a node. */
@@ -45,13 +52,10 @@ export interface DataDirectory {
   close(): void;
 }
 
-/** What is fixed for a cluster, as `cluster.json` holds it. */
-interface ClusterFile {
+/** What `cluster.json` holds. */
+interface ClusterFile extends ClusterShape {
   readonly format: number;
   readonly clusterId: string;
-  readonly seed: number;
-  readonly partitions: number;
-  readonly nodes: readonly string[];
 }
 
 /**
@@ -67,14 +71,18 @@ export function openDataDirectory(
   checkEnvironment();
   const directory = name === null ? createTemporaryDirectory() : prepareDirectory(name);
   const isTemporary = name === null;
-  checkLinks(directory, options.nodeIds);
+  checkLinks(directory, [CLUSTER_FILE, LOCK_FILE, `${LOCK_FILE}-journal`]);
   const lock = lockDirectory(directory);
   try {
-    const cluster = readOrCreateCluster(directory, options);
+    const { format: _, clusterId, ...shape } = readOrCreateCluster(directory, options);
+    checkLinks(
+      directory,
+      shape.nodes.flatMap(({ id }) => storeFiles(id)),
+    );
     return {
       path: directory,
-      clusterId: cluster.clusterId,
-      seed: cluster.seed,
+      clusterId,
+      shape,
       bootId: readBootId(),
       storePath(nodeId) {
         checkNodeId(nodeId);
@@ -109,7 +117,7 @@ function createTemporaryDirectory(): string {
 function prepareDirectory(name: string): string {
   checkName(name);
   return attempt(name, () => {
-    fs.mkdirSync(name, { recursive: true, mode: 0o700 });
+    createDirectories(path.resolve(name));
     // Without the separator at the end, which would make the link's target answer.
     const status = fs.lstatSync(path.resolve(name));
     if (status.isSymbolicLink()) {
@@ -119,6 +127,14 @@ function prepareDirectory(name: string): string {
     fs.accessSync(name, fs.constants.R_OK | fs.constants.W_OK | fs.constants.X_OK);
     return fs.realpathSync(name);
   });
+}
+
+/** Not `mkdirSync` with `recursive`: that never returns where the system denies a folder's parent, as in /proc. */
+function createDirectories(directory: string): void {
+  if (fs.lstatSync(directory, { throwIfNoEntry: false }) !== undefined) return;
+  const parent = path.dirname(directory);
+  if (parent !== directory) createDirectories(parent);
+  fs.mkdirSync(directory, { mode: 0o700 });
 }
 
 function checkName(name: string): void {
@@ -138,11 +154,8 @@ function checkName(name: string): void {
 }
 
 /** A link would let two clusters, or two nodes, write to one file. */
-function checkLinks(directory: string, nodeIds: readonly string[]): void {
-  const stores = nodeIds.flatMap((nodeId) =>
-    ['', '-wal', '-shm', '-journal', '.mark', '.new'].map((suffix) => `${nodeId}.db${suffix}`),
-  );
-  for (const name of [CLUSTER_FILE, LOCK_FILE, `${LOCK_FILE}-journal`, ...stores]) {
+function checkLinks(directory: string, names: readonly string[]): void {
+  for (const name of names) {
     const file = path.join(directory, name);
     const status = fs.lstatSync(file, { throwIfNoEntry: false });
     if (status === undefined) continue;
@@ -153,6 +166,11 @@ function checkLinks(directory: string, nodeIds: readonly string[]): void {
       throw directoryError('RINGLET_DATADIR_LINK', file, `${status.nlink} names lead to this file`);
     }
   }
+}
+
+/** The names that a node's store may have on disk. */
+function storeFiles(nodeId: string): string[] {
+  return ['', '-wal', '-shm', '-journal', '.mark', '.new'].map((end) => `${nodeId}.db${end}`);
 }
 
 /**
@@ -212,9 +230,7 @@ function readOrCreateCluster(directory: string, options: DataDirectoryOptions): 
   const cluster: ClusterFile = {
     format: CLUSTER_FORMAT_VERSION,
     clusterId: randomBytes(16).toString('hex'),
-    seed: options.clusterSeed ?? options.defaultSeed,
-    partitions: options.partitionCount,
-    nodes: [...options.nodeIds],
+    ...options.shape,
   };
   attempt(file, () => writeFileAtomically(file, `${JSON.stringify(cluster, null, 2)}\n`));
   return cluster;
@@ -253,8 +269,9 @@ function parseCluster(text: string): ClusterFile | null {
     typeof cluster.clusterId === 'string' &&
     isWhole(cluster.seed) &&
     isWhole(cluster.partitions) &&
+    isWhole(cluster.replicationFactor) &&
     Array.isArray(cluster.nodes) &&
-    cluster.nodes.every((node) => typeof node === 'string');
+    cluster.nodes.every((node) => typeof node?.id === 'string' && Number.isFinite(node.weight));
   return isReadable || cluster.format > CLUSTER_FORMAT_VERSION ? (cluster as ClusterFile) : null;
 }
 
@@ -262,21 +279,21 @@ function isWhole(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
-/** What was given must be what the directory was made with: records lie where those settings put them. */
+/** What was asked for must be what the directory was made with. */
 function checkCluster(cluster: ClusterFile, file: string, options: DataDirectoryOptions): void {
-  const { clusterSeed, partitionCount, nodeIds } = options;
-  if (cluster.partitions !== partitionCount) {
-    const problem = `made with ${cluster.partitions} partitions, not ${partitionCount}`;
-    throw directoryError('RINGLET_RING_SIZE', file, problem);
+  for (const name of options.asked) {
+    const [found, asked] = [describe(cluster[name]), describe(options.shape[name])];
+    if (found === asked) continue;
+    const code = name === 'partitions' ? 'RINGLET_RING_SIZE' : 'RINGLET_DATADIR_FOREIGN';
+    throw directoryError(code, file, `made with ${name} ${found}, not ${asked}`);
   }
-  if (clusterSeed !== null && cluster.seed !== clusterSeed) {
-    const problem = `made with seed ${cluster.seed}, not ${clusterSeed}`;
-    throw directoryError('RINGLET_DATADIR_FOREIGN', file, problem);
-  }
-  if (cluster.nodes.join() !== nodeIds.join()) {
-    const problem = `made for the nodes ${cluster.nodes.join(', ')}, not ${nodeIds.join(', ')}`;
-    throw directoryError('RINGLET_DATADIR_FOREIGN', file, problem);
-  }
+}
+
+function describe(setting: ClusterShape[keyof ClusterShape]): string {
+  if (typeof setting === 'number') return String(setting);
+  return setting
+    .map(({ id, weight }) => (weight === 1 ? id : `${id} (weight ${weight})`))
+    .join(', ');
 }
 
 function readBootId(): string {

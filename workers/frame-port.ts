@@ -3,7 +3,7 @@
  * itself has no back-pressure between threads.
  *
  * Invariants:
- * 1. No more than `linkCreditBytes` are in flight: sent and not yet acknowledged by the peer.
+ * 1. A frame leaves only while less than `linkCreditBytes` are in flight: sent and not yet acknowledged by the peer.
  * 2. No more than about `linkBacklogBytes` wait here; what exceeds them is refused, never queued.
  * 3. A peer that receives acknowledges before its sender runs out of credit, so nobody waits for ever.
  */
@@ -39,7 +39,8 @@ export class FramePort {
 
   /** Adds a message to the next frame. @returns `false` if too much waits already: the message was not taken. */
   send(source: ActorAddress, target: ActorAddress, message: Message): boolean {
-    if (this.builder.size >= this.limits.linkBacklogBytes) {
+    // An empty frame takes a message of any size: one larger than the limit must still get through.
+    if (this.builder.count > 0 && this.builder.size >= this.limits.linkBacklogBytes) {
       this.refusedCount++;
       return false;
     }

@@ -9,7 +9,7 @@ import { Node } from '../actors/node.ts';
 import { drawIncarnation } from '../actors/replica.ts';
 import { type ActorAddress, isClientAddress } from '../lib/address.ts';
 import { assert, unreachable } from '../lib/assert.ts';
-import { encodeError } from '../lib/errors.ts';
+import { encodeError, RingletError } from '../lib/errors.ts';
 import { Network, type VerdictEvent } from '../lib/network/network.ts';
 import type { EnvelopeFilter, NetworkCommand } from '../lib/network/rules.ts';
 import { messageBytes } from '../lib/network/size.ts';
@@ -46,6 +46,8 @@ export class NodeThread implements ThreadApi {
   private readonly runner: TurnRunner;
   private readonly network: Network;
   private readonly random: Prng;
+  /** The host's number for each node's present life. */
+  private readonly lives = new Map<ActorAddress, number>();
   private readonly threads = new Map<number, FramePort>();
   private readonly clients = new Map<ActorAddress, FramePort>();
   private readonly observations = new Map<number, Observation>();
@@ -69,7 +71,8 @@ export class NodeThread implements ThreadApi {
     this.runner = new TurnRunner(config.limits, {
       route: this.route,
       onCellFailed: (cell, error) => {
-        this.notify({ type: 'node-failed', address: cell.self, error: encodeError(error) });
+        const life = this.lives.get(cell.self)!;
+        this.notify({ type: 'node-failed', address: cell.self, life, error: encodeError(error) });
       },
     });
     this.ended = new Promise((resolve) => {
@@ -81,12 +84,6 @@ export class NodeThread implements ThreadApi {
 
   // ---------------------------------------------------------------------------------- nodes
 
-  start(down: readonly ActorAddress[]): NodeReport[] {
-    return this.task.nodes
-      .filter(({ address }) => !down.includes(address))
-      .map(({ address }) => this.restartNode(address, down));
-  }
-
   killNode(address: ActorAddress): void {
     const cell = this.runner.get(address);
     if (cell === undefined) return;
@@ -95,8 +92,8 @@ export class NodeThread implements ThreadApi {
     cell.store.discard();
   }
 
-  restartNode(address: ActorAddress, down: readonly ActorAddress[]): NodeReport {
-    assert(this.runner.get(address) === undefined, 'the node runs already');
+  startNode(address: ActorAddress, life: number, down: readonly ActorAddress[]): NodeReport {
+    this.killNode(address);
     const node = this.nodeTask(address);
     const { config, clusterId, bootId } = this.task;
     const random = this.random.split(`${node.id} ${this.random.uint32()}`);
@@ -112,6 +109,7 @@ export class NodeThread implements ThreadApi {
     const { preferenceLists } = this;
     const actor = new Node({ address, config, preferenceLists, store, down });
     this.runner.add(new NodeCell({ address, actor, store, random, limits: config.limits }));
+    this.lives.set(address, life);
     this.scheduleTurn();
     return { address, open: store.openReport };
   }
@@ -143,7 +141,7 @@ export class NodeThread implements ThreadApi {
 
   private cell(address: ActorAddress): NodeCell {
     const cell = this.runner.get(address);
-    assert(cell !== undefined, 'the node runs');
+    if (cell === undefined) throw new RingletError('RINGLET_NODE_STOPPED', 'the node is down');
     return cell;
   }
 

@@ -13,6 +13,7 @@ export class RemoteClient {
   private readonly port: MessagePort;
   private readonly endpoint: ClientEndpoint;
   private readonly environment: BucketEnvironment;
+  private isClosed = false;
 
   /**
    * Connects through a port of `cluster.client()`, which may have been transferred to this thread.
@@ -25,25 +26,33 @@ export class RemoteClient {
       const end = () => {
         clearTimeout(timer);
         port.off('close', onClose);
+        port.off('message', onMessage);
       };
-      const onClose = () => {
+      const fail = (error: RingletError) => {
         end();
-        reject(new RingletError('RINGLET_CLOSED', 'connect: the cluster is closed'));
+        port.close();
+        reject(error);
       };
-      const timer = setTimeout(() => {
-        end();
-        reject(
-          new RingletError('RINGLET_TIMEOUT', 'connect: nothing came through the port', {
-            definite: true,
-          }),
-        );
-      }, timeoutMs);
-      port.once('close', onClose);
-      port.once('message', (notice: ClientNotice) => {
-        end();
-        if (notice.type === 'open') resolve(new RemoteClient(port, notice));
-        else onClose();
-      });
+      const onClose = () =>
+        fail(new RingletError('RINGLET_CLOSED', 'connect: the cluster is closed'));
+      const onMessage = (notice: ClientNotice) => {
+        port.off('message', onMessage);
+        if (notice.type !== 'open') return onClose();
+        const client = new RemoteClient(port, notice);
+        // If the cluster has closed since, that came right after.
+        setImmediate(() => {
+          if (client.isClosed) return onClose();
+          end();
+          resolve(client);
+        });
+      };
+      const onSilence = () => {
+        const problem = 'connect: nothing came through the port';
+        fail(new RingletError('RINGLET_TIMEOUT', problem, { definite: true }));
+      };
+      const timer = setTimeout(onSilence, timeoutMs);
+      port.on('close', onClose);
+      port.on('message', onMessage);
     });
   }
 
@@ -51,6 +60,7 @@ export class RemoteClient {
     const { config, ring } = notice;
     this.port = port;
     this.endpoint = new ClientEndpoint(notice);
+    for (const link of notice.links) this.endpoint.attachThread(link.threadIndex, link.port);
     this.environment = {
       client: this.endpoint.client,
       ring,
@@ -59,7 +69,7 @@ export class RemoteClient {
       requestTimeoutMs: config.requestTimeoutMs,
     };
     port.on('message', (message: ClientNotice) => this.onNotice(message));
-    port.once('close', () => this.endpoint.close());
+    port.once('close', () => this.close());
   }
 
   /** As `cluster.bucket`. */
@@ -69,6 +79,7 @@ export class RemoteClient {
 
   /** Ends requests under way and disconnects. The cluster runs on. */
   close(): void {
+    this.isClosed = true;
     this.endpoint.close();
     this.port.close();
   }

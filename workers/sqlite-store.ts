@@ -40,6 +40,7 @@ import {
   MetaWriter,
   type OpenStoreFile,
   openStoreFile,
+  PAGE_SIZE,
   quote,
   type StoreMeta,
   setAside,
@@ -87,11 +88,13 @@ const BATCH_BYTES_MAX = 4 * 1024 * 1024;
 /** Written and deleted again to learn whether the disk takes writes. */
 const PROBE_BYTES = 64 * 1024;
 
-/** The write-ahead log is copied into the file when it has this many pages... */
-const WAL_PAGES_MAX = 512;
+/** The write-ahead log is copied into the file when it is this part of a full buffer's journal... */
+const WAL_PART_MAX = 1 / 16;
 
-/** ...or this many if nobody calls `maintain`. */
-const WAL_PAGES_HARD_MAX = 4 * WAL_PAGES_MAX;
+/** ...or this many times that if nobody calls `maintain`. */
+const WAL_HARD_FACTOR = 4;
+
+const WAL_PAGES_MIN = 8;
 
 /** Commits between two looks at the length of the write-ahead log. */
 const WAL_LOOK_COMMITS = 32;
@@ -203,6 +206,7 @@ class JournaledStore implements SqliteStore {
   /** Bytes of rows that are written out but not yet deleted. */
   private writtenJournalBytes = 0;
   private walPages = 0;
+  private readonly walPagesMax: number;
 
   private commitCount = 0;
   private putCount = 0;
@@ -222,6 +226,10 @@ class JournaledStore implements SqliteStore {
     this.metaWriter = new MetaWriter(file.database);
     this.statements = prepareStatements(file.database);
     this.seq = file.meta.writtenSeq;
+    this.walPagesMax = Math.max(
+      WAL_PAGES_MIN,
+      Math.floor((options.limits.bufferBytesMax * WAL_PART_MAX) / PAGE_SIZE),
+    );
     this.replayJournal();
     this.openReport = report ?? this.judge();
     this.meta = {
@@ -395,7 +403,8 @@ class JournaledStore implements SqliteStore {
       this.commitCount++;
       this.mark.write({ seq: this.seq, incarnation: this.incarnation });
     });
-    if (this.commitCount % WAL_LOOK_COMMITS === 0) this.boundWal(WAL_PAGES_HARD_MAX);
+    if (this.commitCount % WAL_LOOK_COMMITS === 0)
+      this.boundWal(WAL_HARD_FACTOR * this.walPagesMax);
     this.makeRoom();
   }
 
@@ -430,9 +439,9 @@ class JournaledStore implements SqliteStore {
   // --- Background work -------------------------------------------------------------------------
 
   maintain(recordCountMax: number): boolean {
-    if (this.isReadOnly) this.startWriting();
+    if (this.isReadOnly) this.attempt('write to', () => this.startWriting());
     if (this.isReadOnly) return false;
-    if (this.walPages >= WAL_PAGES_MAX) this.boundWal(WAL_PAGES_MAX);
+    if (this.walPages >= this.walPagesMax) this.boundWal(this.walPagesMax);
     if (this.old !== null) this.writeOut(recordCountMax);
     else if (this.writtenJournalBytes > 0) {
       this.trimJournal(Math.ceil(recordCountMax * TRIM_ROWS_PER_RECORD));
@@ -480,6 +489,7 @@ class JournaledStore implements SqliteStore {
   private writeOut(recordCountMax: number): boolean {
     const old = this.old!;
     const slice = old.slice(recordCountMax);
+    assert(slice.length > 0, 'an old buffer has records left');
     const isLast = old.writtenCount + slice.length === old.buffer.count;
     const isDone = this.background(() => {
       for (const { partition, key, record } of slice) {
@@ -613,7 +623,7 @@ class JournaledStore implements SqliteStore {
         if (this.options.durability === 'full') this.setSynchronous('full');
       });
       if (isDone) {
-        this.boundWal(WAL_PAGES_HARD_MAX);
+        this.boundWal(WAL_HARD_FACTOR * this.walPagesMax);
       } else {
         this.setSynchronous(this.options.durability);
         this.isReadOnly = true;

@@ -20,7 +20,7 @@ const APPLICATION_ID = 0x526e676c;
 export const STORE_FORMAT_VERSION = 1;
 
 /** Larger pages mean fewer of them per slice of the ordered table and per journal row: `bench/micro/store.bench.ts`. */
-const PAGE_SIZE = 8192;
+export const PAGE_SIZE = 8192;
 
 const CACHE_KIB = 16 * 1024;
 

@@ -2,17 +2,28 @@
  * The thread host: starts the threads, connects them, watches over them (Dynamo has no such part; its nodes
  * are processes that an operator restarts).
  *
+ * A thread's control port is first in, first out, and takes calls before the thread has loaded. So what is told in an
+ * order is done in that order, and nobody has to wait before he tells the next thing.
+ *
  * Invariants:
- * 1. A thread that ends without being told to is noticed: its nodes are down for everybody before its
- *    callers' deadlines, and are started again unless the options say otherwise or it keeps dying.
- * 2. A node is up for clients only after its store is open.
+ * 1. A thread that ends without being told to, or lets a control call's deadline pass, is noticed: its nodes are down
+ *    for everybody before its callers' deadlines, and are started again unless the options say otherwise or it keeps dying.
+ * 2. A node is up for clients only after its store is open, its links are in place and every thread knows that it is up.
+ * 3. What a thread was told of faults, observers and clocks is told to its next life too.
  */
 import { randomInt } from 'node:crypto';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
-import { type ActorAddress, clientAddress, nodeAddress } from '../lib/address.ts';
+import {
+  type ActorAddress,
+  ADDRESS_MAX,
+  CLIENT_ADDRESS_MIN,
+  clientAddress,
+  nodeAddress,
+} from '../lib/address.ts';
+import { assert } from '../lib/assert.ts';
 import type { ClusterConfig } from '../lib/config.ts';
-import { decodeError, messageOf, RingletError } from '../lib/errors.ts';
+import { decodeError, isRingletError, messageOf, RingletError } from '../lib/errors.ts';
 import type { LinkCounters } from '../lib/network/link.ts';
 import { Network, type VerdictEvent } from '../lib/network/network.ts';
 import type { EnvelopeFilter, NetworkCommand } from '../lib/network/rules.ts';
@@ -23,7 +34,6 @@ import { Control } from './control.ts';
 import type { DataDirectory } from './data-directory.ts';
 import type {
   ClientNotice,
-  NodeReport,
   NodeTask,
   ThreadApi,
   ThreadFault,
@@ -44,51 +54,65 @@ interface Thread {
   readonly index: number;
   readonly control: Control<ThreadApi>;
   readonly noticePort: MessagePort;
-  readonly abort: AbortController;
-  /** Resolves when the thread was stopped, rejects when it died. */
+  /** Resolves when the thread was stopped, rejects with the reason when it died. */
   readonly ended: Promise<void>;
-  isConnected: boolean;
+  /** Ends the thread at once, wherever it is. Resolves when its worker is gone. */
+  end(reason: Error): Promise<void>;
 }
 
-/** A client in another thread of the application. */
-interface RemoteClient {
-  readonly address: ActorAddress;
-  readonly port: MessagePort;
+/** A node as the host sees it. */
+interface Member {
+  /** `killed` stays down until someone restarts it; `down` starts with its thread. */
+  state: 'up' | 'down' | 'killed';
+  /** Counts starts and stops: news of an earlier life is no news. */
+  life: number;
+  /** How far its wall clock is off. */
+  skewMs: number;
 }
 
-type NodeState = 'up' | 'down' | 'killed';
+interface Observer {
+  readonly filter: EnvelopeFilter;
+  readonly listener: (event: VerdictEvent) => void;
+}
 
-/** Deaths of one thread within {@link RESTART_WINDOW_MS} after which it stays down. */
+/** Deaths of one thread and its nodes within {@link RESTART_WINDOW_MS} after which they stay down. */
 const RESTART_COUNT_MAX = 5;
 const RESTART_WINDOW_MS = 60_000;
 const CLIENT_COUNT_MAX = 1024;
-/** Bytes of JavaScript heap that a thread may use before it is ended as out of memory. */
+const CLIENT_ADDRESS_COUNT = ADDRESS_MAX - CLIENT_ADDRESS_MIN + 1;
 const MEBIBYTE = 1024 * 1024;
 
 export class ThreadHost implements ClusterHost<ThreadStats[]> {
   private readonly options: ThreadHostOptions;
-  private readonly pool: Piscina;
   private readonly threads = new Map<number, Thread>();
   private readonly threadOf: readonly number[];
-  private readonly nodeStates: NodeState[];
+  private readonly members: readonly Member[];
   private readonly endpoints = new Map<ActorAddress, ClientEndpoint>();
-  private readonly remoteClients = new Map<ActorAddress, RemoteClient>();
-  private readonly observers = new Map<number, (event: VerdictEvent) => void>();
+  /** The host's ends of the ports of clients in other threads. */
+  private readonly remoteClients = new Map<ActorAddress, MessagePort>();
+  private readonly observers = new Map<number, Observer>();
   private readonly deathTimes = new Map<number, number[]>();
   /** Delivers nothing: it knows which commands a thread that starts again has to be told. */
   private readonly network: Network;
   private nextClient = 0;
   private nextObserver = 1;
-  private isClosing = false;
+  private hasOpened = false;
+  /** Why a thread or a node died before all had started. */
+  private openError: Error | null = null;
+  private closing: Promise<void> | null = null;
 
-  /** Starts all threads and nodes. @throws {RingletError} what a store's opening throws; nothing is left running */
+  /**
+   * Starts all threads and nodes.
+   *
+   * @throws {RingletError} what a store's opening throws, RINGLET_NODE_STOPPED if a thread cannot run; nothing is left running
+   */
   static async open(options: ThreadHostOptions): Promise<ThreadHost> {
     const host = new ThreadHost(options);
     try {
       await host.startAll();
     } catch (error) {
       await host.close();
-      throw error;
+      throw host.openError ?? error;
     }
     return host;
   }
@@ -98,37 +122,43 @@ export class ThreadHost implements ClusterHost<ThreadStats[]> {
     this.options = options;
     this.network = new Network({ seed: config.seed, heldCountMax: 1 });
     this.threadOf = config.nodes.map((_, index) => index % config.threads);
-    this.nodeStates = config.nodes.map(() => 'down');
-    this.pool = new Piscina({
-      filename: new URL(`./thread-entry${extension()}`, import.meta.url).href,
-      minThreads: config.threads,
-      maxThreads: config.threads,
-      concurrentTasksPerWorker: 1,
-      // A thread that replaces a dead one may still be loading when its task comes.
-      maxQueue: config.threads,
-      idleTimeout: Number.POSITIVE_INFINITY,
-      atomics: 'disabled',
-      resourceLimits: { maxOldGenerationSizeMb: config.limits.threadHeapBytesMax / MEBIBYTE },
-    });
+    this.members = config.nodes.map(() => ({ state: 'down', life: 0, skewMs: 0 }));
   }
 
   private async startAll(): Promise<void> {
-    const indexes = Array.from({ length: this.options.config.threads }, (_, index) => index);
-    await Promise.all(indexes.map((index) => this.startThread(index)));
+    for (let index = 0; index < this.options.config.threads; index++) this.startThread(index);
+    await Promise.all(this.members.map((_, index) => this.startNode(nodeAddress(index))));
+    if (this.openError !== null) throw this.openError;
+    this.hasOpened = true;
   }
 
   // -------------------------------------------------------------------------------- threads
 
-  private async startThread(index: number): Promise<void> {
+  /** Starts a thread without nodes, linked with all other threads and all clients. */
+  private startThread(index: number): void {
     const thread = this.launch(index);
-    this.threads.set(index, thread);
     thread.ended.then(
       () => this.onThreadEnded(thread, null),
       (error: unknown) => this.onThreadEnded(thread, error),
     );
-    const reports = await thread.control.call('start', this.downNodes(true));
-    await this.connect(thread);
-    for (const report of reports) this.onNodeStarted(report);
+    for (const other of this.threads.values()) {
+      const { port1, port2 } = new MessageChannel();
+      this.tell(thread, [port1], 'attachThread', other.index, port1);
+      this.tell(other, [port2], 'attachThread', index, port2);
+    }
+    this.threads.set(index, thread);
+    for (const [id, { filter }] of this.observers) {
+      this.tell(thread, [], 'observeNetwork', id, filter);
+    }
+    for (const [address, endpoint] of this.endpoints) {
+      endpoint.attachThread(index, this.linkClient(thread, address));
+    }
+    for (const [address, remote] of this.remoteClients) {
+      const port = this.linkClient(thread, address);
+      remote.postMessage({ type: 'attach', threadIndex: index, port } satisfies ClientNotice, [
+        port,
+      ]);
+    }
   }
 
   private launch(index: number): Thread {
@@ -148,19 +178,33 @@ export class ThreadHost implements ClusterHost<ThreadStats[]> {
       controlPort: control.port2,
       noticePort: notice.port2,
     };
-    const abort = new AbortController();
-    const transferList = [control.port2, notice.port2];
-    const ended: Promise<void> = this.pool.run(task, { transferList, signal: abort.signal });
-    const thread: Thread = {
-      index,
-      control: new Control<ThreadApi>(control.port1, config.controlTimeoutMs),
-      noticePort: notice.port1,
-      abort,
-      ended,
-      isConnected: false,
+    // A pool for this life alone: one whose worker failed to load would never start another.
+    const pool = new Piscina({
+      filename: new URL(`./thread-entry${extension()}`, import.meta.url).href,
+      minThreads: 0,
+      maxThreads: 1,
+      idleTimeout: Number.POSITIVE_INFINITY,
+      atomics: 'disabled',
+      resourceLimits: { maxOldGenerationSizeMb: config.limits.threadHeapBytesMax / MEBIBYTE },
+    });
+    const { promise: ended, resolve, reject } = Promise.withResolvers<void>();
+    // A worker that fails to load is announced so; its task is left waiting.
+    pool.on('error', reject);
+    pool.run(task, { transferList: [control.port2, notice.port2] }).then(resolve, reject);
+    let destroyed: Promise<void> | null = null;
+    const end = (reason: Error) => {
+      reject(reason);
+      destroyed ??= pool.destroy();
+      return destroyed;
     };
     notice.port1.on('message', (message: ThreadNotice) => this.onNotice(message));
-    return thread;
+    return {
+      index,
+      control: new Control<ThreadApi>(control.port1, config.controlTimeoutMs, end),
+      noticePort: notice.port1,
+      ended,
+      end,
+    };
   }
 
   private nodesOf(threadIndex: number): NodeTask[] {
@@ -174,75 +218,104 @@ export class ThreadHost implements ClusterHost<ThreadStats[]> {
       .filter(({ address }) => this.threadOf[address] === threadIndex);
   }
 
-  /** Links a thread that has started with all that have started before, and with all clients. */
-  private async connect(thread: Thread): Promise<void> {
-    const others = [...this.threads.values()].filter((other) => other.isConnected);
-    thread.isConnected = true;
-    const links = others.map(async (other) => {
-      const { port1, port2 } = new MessageChannel();
-      await thread.control.transferCall('attachThread', [port1], other.index, port1);
-      await other.control.transferCall('attachThread', [port2], thread.index, port2);
-    });
-    const clients = [...this.endpoints.keys(), ...this.remoteClients.keys()];
-    await Promise.all([...links, ...clients.map((address) => this.connectClient(thread, address))]);
-  }
-
-  private async connectClient(thread: Thread, address: ActorAddress): Promise<void> {
+  /** @returns the client's end of a new link. */
+  private linkClient(thread: Thread, address: ActorAddress): MessagePort {
     const { port1, port2 } = new MessageChannel();
-    await thread.control.transferCall('attachClient', [port1], address, port1);
-    this.endpoints.get(address)?.attachThread(thread.index, port2);
-    const remote = this.remoteClients.get(address);
-    if (remote === undefined) return;
-    const notice: ClientNotice = { type: 'attach', threadIndex: thread.index, port: port2 };
-    remote.port.postMessage(notice, [port2]);
+    this.tell(thread, [port1], 'attachClient', address, port1);
+    return port2;
   }
 
   /** A thread has ended. If nobody told it to, its nodes are down and it is started again. */
   private onThreadEnded(thread: Thread, error: unknown): void {
-    if (this.threads.get(thread.index) !== thread) return;
-    this.threads.delete(thread.index);
+    const { index } = thread;
+    assert(this.threads.get(index) === thread, 'a thread ends once');
+    this.threads.delete(index);
+    const reason = `thread ${index} ended: ${error === null ? 'without a reason' : messageOf(error)}`;
+    const cause = new RingletError('RINGLET_NODE_STOPPED', reason, { cause: error });
     thread.control.close();
     thread.noticePort.close();
-    for (const endpoint of this.endpoints.values()) endpoint.detachThread(thread.index);
-    const notice: ClientNotice = { type: 'detach', threadIndex: thread.index };
-    for (const { port } of this.remoteClients.values()) port.postMessage(notice);
-    for (const other of this.threads.values()) {
-      if (other.isConnected) this.tell(other, 'detachThread', thread.index);
+    thread.end(cause);
+    if (this.closing !== null) return;
+    if (!this.hasOpened) {
+      this.openError ??= cause;
+      return;
     }
-    if (this.isClosing) return;
-    const reason = `thread ${thread.index} ended: ${error === null ? 'without a reason' : messageOf(error)}`;
-    for (const { address } of this.nodesOf(thread.index)) {
-      if (this.nodeStates[address] === 'up') this.setMember(address, 'down', reason);
-    }
-    if (this.options.config.restartNodes && this.mayRestart(thread.index)) {
-      this.startThread(thread.index).catch(() => {
-        // The thread that failed to start has ended too, and is counted there.
-        this.threads.get(thread.index)?.abort.abort();
-      });
-    }
+    const isRevived = this.mayRestart(index);
+    const nodes = this.nodesOf(index).filter(
+      ({ address }) => this.members[address]!.state !== 'killed',
+    );
+    for (const { address } of nodes) this.setDown(address, 'down', outlook(reason, isRevived));
+    // After the nodes are down: a client without a port to a node that is up would take it for overloaded.
+    for (const endpoint of this.endpoints.values()) endpoint.detachThread(index);
+    this.notifyClients({ type: 'detach', threadIndex: index });
+    this.tellAll('detachThread', index);
+    if (!isRevived) return;
+    this.startThread(index);
+    for (const { address } of nodes) this.revive(address);
   }
 
-  private mayRestart(index: number): boolean {
+  /** Counts a death. @returns `true` if what died is to be started again. */
+  private mayRestart(threadIndex: number): boolean {
     const nowMs = performance.now();
-    const recent = (this.deathTimes.get(index) ?? []).filter((t) => nowMs - t < RESTART_WINDOW_MS);
+    const recent = (this.deathTimes.get(threadIndex) ?? []).filter(
+      (timeMs) => nowMs - timeMs < RESTART_WINDOW_MS,
+    );
     recent.push(nowMs);
-    this.deathTimes.set(index, recent);
-    return recent.length <= RESTART_COUNT_MAX;
+    this.deathTimes.set(threadIndex, recent);
+    return this.options.config.restartNodes && recent.length <= RESTART_COUNT_MAX;
   }
 
-  /** A call whose failure only means that the thread has died, which is noticed elsewhere. */
-  private tell<Name extends keyof ThreadApi>(
+  /** Tells a thread something that its end makes needless. Resolves when the thread has taken it, or has ended. */
+  private async tell<Name extends keyof ThreadApi>(
     thread: Thread,
+    ports: readonly MessagePort[],
     name: Name,
     ...parameters: Parameters<ThreadApi[Name]>
-  ): void {
-    thread.control.call(name, ...parameters).catch(() => {});
+  ): Promise<void> {
+    try {
+      await thread.control.transferCall(name, ports, ...parameters);
+    } catch (error) {
+      if (!isEnd(error)) throw error;
+    }
+  }
+
+  private async tellAll<Name extends keyof ThreadApi>(
+    name: Name,
+    ...parameters: Parameters<ThreadApi[Name]>
+  ): Promise<void> {
+    const threads = [...this.threads.values()];
+    await Promise.all(threads.map((thread) => this.tell(thread, [], name, ...parameters)));
+  }
+
+  /** Asks all threads; one that ends before it answers is left out. */
+  private async askAll<Name extends keyof ThreadApi>(
+    name: Name,
+    ...parameters: Parameters<ThreadApi[Name]>
+  ): Promise<Awaited<ReturnType<ThreadApi[Name]>>[]> {
+    this.checkOpen();
+    const answers = await Promise.all(
+      [...this.threads.values()].map(async (thread) => {
+        try {
+          return [await thread.control.call(name, ...parameters)];
+        } catch (error) {
+          if (!isEnd(error)) throw error;
+          return [];
+        }
+      }),
+    );
+    return answers.flat();
   }
 
   private threadFor(address: ActorAddress): Thread {
+    this.checkOpen();
     const thread = this.threads.get(this.threadOf[address]!);
-    if (thread?.isConnected === true) return thread;
+    if (thread !== undefined) return thread;
     throw new RingletError('RINGLET_NODE_STOPPED', "the node's thread is not running");
+  }
+
+  private checkOpen(): void {
+    if (this.closing === null) return;
+    throw new RingletError('RINGLET_CLOSED', 'the cluster is closed');
   }
 
   /** Makes a thread fail, for tests of supervision. */
@@ -252,29 +325,29 @@ export class ThreadHost implements ClusterHost<ThreadStats[]> {
 
   /** Ends a thread at once, wherever it is, as a crash would. */
   terminateThread(threadIndex: number): void {
-    this.threads.get(threadIndex)?.abort.abort();
+    this.threads.get(threadIndex)?.end(new Error('terminated'));
   }
 
   // -------------------------------------------------------------------------------- nodes
 
   isUp(address: ActorAddress): boolean {
-    return this.nodeStates[address] === 'up';
+    return this.members[address]!.state === 'up';
   }
 
   async killNode(address: ActorAddress): Promise<void> {
-    if (this.nodeStates[address] === 'killed') return;
-    this.setMember(address, 'down', 'killed');
-    this.nodeStates[address] = 'killed';
-    await this.threadFor(address).control.call('killNode', address);
+    this.checkOpen();
+    if (this.members[address]!.state === 'killed') return;
+    this.setDown(address, 'killed', 'killed');
+    const thread = this.threads.get(this.threadOf[address]!);
+    if (thread !== undefined) await this.tell(thread, [], 'killNode', address);
   }
 
   async restartNode(address: ActorAddress): Promise<void> {
-    const thread = this.threadFor(address);
-    if (this.nodeStates[address] === 'up') await this.killNode(address);
-    this.nodeStates[address] = 'down';
-    this.onNodeStarted(
-      await thread.control.call('restartNode', address, this.downNodes(false, address)),
-    );
+    this.checkOpen();
+    const index = this.threadOf[address]!;
+    if (!this.threads.has(index)) this.startThread(index);
+    if (this.isUp(address)) this.setDown(address, 'down', 'restarted');
+    await this.startNode(address);
   }
 
   async pauseNode(address: ActorAddress): Promise<void> {
@@ -286,59 +359,88 @@ export class ThreadHost implements ClusterHost<ThreadStats[]> {
   }
 
   async skewClock(address: ActorAddress, skewMs: number): Promise<void> {
-    await this.threadFor(address).control.call('skewClock', address, skewMs);
+    this.checkOpen();
+    this.members[address]!.skewMs = skewMs;
+    if (!this.isUp(address)) return;
+    await this.tell(this.threadFor(address), [], 'skewClock', address, skewMs);
   }
 
-  /** Nodes that are down. @param onlyKilled Leave out those that are about to start. */
-  private downNodes(onlyKilled: boolean, except?: ActorAddress): ActorAddress[] {
-    return this.nodeStates
-      .map((state, index) => ({ state, address: nodeAddress(index) }))
-      .filter(({ state }) => state === 'killed' || (!onlyKilled && state === 'down'))
-      .map(({ address }) => address)
-      .filter((address) => address !== except);
-  }
-
-  private onNodeStarted({ address, open }: NodeReport): void {
-    this.setMember(address, 'up', open.status);
+  /** Opens a node's store and starts the node; one that runs is killed first. Its thread is running. */
+  private async startNode(address: ActorAddress): Promise<void> {
+    const member = this.members[address]!;
+    const thread = this.threadFor(address);
+    const life = ++member.life;
+    member.state = 'down';
+    const down = this.downNodes().filter((other) => other !== address);
+    const started = thread.control.call('startNode', address, life, down);
+    if (member.skewMs !== 0) this.tell(thread, [], 'skewClock', address, member.skewMs);
+    const { open } = await started;
+    this.checkLife(member, life);
+    member.state = 'up';
+    await this.tellAll('setMemberStatus', address, 'up');
+    this.checkLife(member, life);
+    this.publish(address, 'up', open.status);
     if (open.status === 'created' || open.status === 'opened') return;
     const { status, detail } = open;
     this.options.onEvent({ type: 'store', member: address, status, detail });
   }
 
-  private setMember(member: ActorAddress, status: 'up' | 'down', reason: string): void {
-    this.nodeStates[member] = status;
-    for (const thread of this.threads.values())
-      this.tell(thread, 'setMemberStatus', member, status);
+  private checkLife(member: Member, life: number): void {
+    this.checkOpen();
+    if (member.life === life) return;
+    throw new RingletError('RINGLET_NODE_STOPPED', 'the node was stopped while it started');
+  }
+
+  /** Starts a node that nobody waits for. */
+  private revive(address: ActorAddress): void {
+    this.startNode(address).catch((error: unknown) => {
+      if (this.closing !== null || this.isUp(address)) return;
+      const reason = `cannot be started again: ${messageOf(error)}`;
+      this.options.onEvent({ type: 'member', member: address, status: 'down', reason });
+    });
+  }
+
+  private setDown(address: ActorAddress, state: 'down' | 'killed', reason: string): void {
+    const member = this.members[address]!;
+    member.state = state;
+    member.life++;
+    this.tellAll('setMemberStatus', address, 'down');
+    this.publish(address, 'down', reason);
+  }
+
+  /** Tells clients and the application of a change that the threads have been told. */
+  private publish(member: ActorAddress, status: 'up' | 'down', reason: string): void {
     for (const { client } of this.endpoints.values()) client.onMemberStatus(member, status);
-    const notice: ClientNotice = { type: 'member', member, status };
-    for (const { port } of this.remoteClients.values()) port.postMessage(notice);
+    this.notifyClients({ type: 'member', member, status });
     this.options.onEvent({ type: 'member', member, status, reason });
+  }
+
+  private downNodes(): ActorAddress[] {
+    return this.members.map((_, index) => nodeAddress(index)).filter((node) => !this.isUp(node));
   }
 
   private onNotice(notice: ThreadNotice): void {
     if (notice.type === 'verdicts') {
-      const listener = this.observers.get(notice.id);
-      if (listener !== undefined) for (const event of notice.events) listener(event);
+      const observer = this.observers.get(notice.id);
+      if (observer !== undefined) for (const event of notice.events) observer.listener(event);
       return;
     }
-    const { address, error } = notice;
-    if (this.nodeStates[address] !== 'up') return;
-    this.setMember(address, 'down', messageOf(decodeError(error)));
-    if (!this.options.config.restartNodes || !this.mayRestart(this.threadOf[address]!)) return;
-    this.restartNode(address).catch((cause: unknown) => {
-      this.options.onEvent({
-        type: 'member',
-        member: address,
-        status: 'down',
-        reason: `cannot be started again: ${messageOf(cause)}`,
-      });
-    });
+    const { address, life, error } = notice;
+    if (this.closing !== null || this.members[address]!.life !== life) return;
+    if (!this.hasOpened) {
+      this.openError ??= decodeError(error);
+      return;
+    }
+    const isRevived = this.mayRestart(this.threadOf[address]!);
+    this.setDown(address, 'down', outlook(error.message, isRevived));
+    if (isRevived) this.revive(address);
   }
 
   // -------------------------------------------------------------------------------- clients
 
   /** A client in this thread. */
   async openClient(): Promise<ClientEndpoint> {
+    this.checkOpen();
     const { config, ring } = this.options;
     const address = this.takeClientAddress();
     const endpoint = new ClientEndpoint({
@@ -346,116 +448,133 @@ export class ThreadHost implements ClusterHost<ThreadStats[]> {
       config,
       ring,
       threadOf: this.threadOf,
-      down: this.downNodes(false),
+      down: this.downNodes(),
       randomSeed: randomInt(2 ** 47),
     });
     this.endpoints.set(address, endpoint);
-    await this.connectToThreads(address);
+    for (const thread of this.threads.values()) {
+      endpoint.attachThread(thread.index, this.linkClient(thread, address));
+    }
     return endpoint;
   }
 
   /** A port for a client in any thread; it may be transferred before it is used. */
   async openClientPort(): Promise<MessagePort> {
+    this.checkOpen();
     const { config, ring } = this.options;
     const address = this.takeClientAddress();
     const { port1, port2 } = new MessageChannel();
+    const links = [...this.threads.values()].map((thread) => ({
+      threadIndex: thread.index,
+      port: this.linkClient(thread, address),
+    }));
     const notice: ClientNotice = {
       type: 'open',
       address,
+      links,
       config,
       ring,
       threadOf: this.threadOf,
-      down: this.downNodes(false),
+      down: this.downNodes(),
       randomSeed: randomInt(2 ** 47),
     };
-    port1.postMessage(notice);
+    port1.postMessage(
+      notice,
+      links.map(({ port }) => port),
+    );
     port1.once('close', () => this.forgetClient(address));
     // The cluster outlives its clients: an idle port of theirs keeps no process alive.
     port1.unref();
-    this.remoteClients.set(address, { address, port: port1 });
-    await this.connectToThreads(address);
+    this.remoteClients.set(address, port1);
     return port2;
   }
 
-  private async connectToThreads(address: ActorAddress): Promise<void> {
-    const threads = [...this.threads.values()].filter((thread) => thread.isConnected);
-    await Promise.all(threads.map((thread) => this.connectClient(thread, address)));
+  private notifyClients(notice: ClientNotice): void {
+    for (const port of this.remoteClients.values()) port.postMessage(notice);
   }
 
   private forgetClient(address: ActorAddress): void {
     this.remoteClients.delete(address);
-    for (const thread of this.threads.values()) this.tell(thread, 'detachClient', address);
+    this.tellAll('detachClient', address);
   }
 
+  /** The next address that no client has. Replies to an earlier owner match no request of the new one. */
   private takeClientAddress(): ActorAddress {
     if (this.endpoints.size + this.remoteClients.size >= CLIENT_COUNT_MAX) {
       throw new RingletError('RINGLET_OVERLOADED', `${CLIENT_COUNT_MAX} clients are open`);
     }
-    return clientAddress(this.nextClient++);
+    for (;;) {
+      const address = clientAddress(this.nextClient);
+      this.nextClient = (this.nextClient + 1) % CLIENT_ADDRESS_COUNT;
+      if (!this.endpoints.has(address) && !this.remoteClients.has(address)) return address;
+    }
   }
 
   // -------------------------------------------------------------------------------- network and statistics
 
   async applyNetwork(command: NetworkCommand): Promise<void> {
+    this.checkOpen();
     this.network.apply(command, 0, () => {});
-    await this.callAll('applyNetwork', command);
+    await this.tellAll('applyNetwork', command);
   }
 
   async networkCounters(): Promise<LinkCounters[]> {
-    return (await this.callAll('networkCounters')).flat();
+    return (await this.askAll('networkCounters')).flat();
   }
 
   async observeNetwork(
     filter: EnvelopeFilter,
     listener: (event: VerdictEvent) => void,
   ): Promise<() => Promise<void>> {
+    this.checkOpen();
     const id = this.nextObserver++;
-    this.observers.set(id, listener);
-    await this.callAll('observeNetwork', id, filter);
+    this.observers.set(id, { filter, listener });
+    await this.tellAll('observeNetwork', id, filter);
     return async () => {
       this.observers.delete(id);
-      await this.callAll('unobserveNetwork', id);
+      await this.tellAll('unobserveNetwork', id);
     };
   }
 
   stats(): Promise<ThreadStats[]> {
-    return this.callAll('stats');
-  }
-
-  private callAll<Name extends keyof ThreadApi>(
-    name: Name,
-    ...parameters: Parameters<ThreadApi[Name]>
-  ): Promise<Awaited<ReturnType<ThreadApi[Name]>>[]> {
-    const threads = [...this.threads.values()].filter((thread) => thread.isConnected);
-    return Promise.all(threads.map((thread) => thread.control.call(name, ...parameters)));
+    return this.askAll('stats');
   }
 
   // -------------------------------------------------------------------------------- the end
 
-  /** Stops all nodes in good order. A thread that does not answer is ended at its deadline. */
-  async close(): Promise<void> {
-    if (this.isClosing) return;
-    this.isClosing = true;
+  /** Stops all nodes in good order. A thread that has not ended by the deadline of a control call is ended. */
+  close(): Promise<void> {
+    this.closing ??= this.stopAll();
+    return this.closing;
+  }
+
+  private async stopAll(): Promise<void> {
     for (const endpoint of this.endpoints.values()) endpoint.close();
-    const notice: ClientNotice = { type: 'close' };
-    for (const { port } of this.remoteClients.values()) {
-      port.postMessage(notice);
-      port.close();
-    }
+    this.notifyClients({ type: 'close' });
+    for (const port of this.remoteClients.values()) port.close();
     await Promise.all([...this.threads.values()].map((thread) => this.stopThread(thread)));
-    await this.pool.destroy();
     this.options.directory.close();
   }
 
-  private async stopThread(thread: Thread): Promise<void> {
-    try {
-      await thread.control.call('stop');
-      await thread.ended;
-    } catch {
-      thread.abort.abort();
-      await thread.ended.catch(() => {});
-    }
+  private async stopThread({ control, ended, end }: Thread): Promise<void> {
+    const timer = setTimeout(
+      () => end(new Error('did not stop')),
+      this.options.config.controlTimeoutMs,
+    );
+    control.call('stop').catch(end);
+    await ended.catch(() => {});
+    clearTimeout(timer);
+    await end(new Error('stopped'));
   }
+}
+
+/** True if a call failed because its thread had ended, or was ended for not answering. */
+function isEnd(error: unknown): boolean {
+  return isRingletError(error, 'RINGLET_NODE_STOPPED') || isRingletError(error, 'RINGLET_TIMEOUT');
+}
+
+function outlook(reason: string, isRevived: boolean): string {
+  return isRevived ? reason : `${reason}; not started again`;
 }
 
 /** The extension of this very file: sources and built files find each other alike. */

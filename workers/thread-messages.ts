@@ -72,15 +72,14 @@ export type ThreadFault = 'throw' | 'exit' | 'out-of-memory' | 'hang';
 
 /** The control methods of a thread. */
 export interface ThreadApi {
-  /** Opens the stores of all nodes but those named, and starts them. The first call. */
-  start(down: readonly ActorAddress[]): NodeReport[];
   attachThread(threadIndex: number, port: MessagePort): void;
   detachThread(threadIndex: number): void;
   attachClient(address: ActorAddress, port: MessagePort): void;
   detachClient(address: ActorAddress): void;
   setMemberStatus(member: ActorAddress, status: 'up' | 'down'): void;
   killNode(address: ActorAddress): void;
-  restartNode(address: ActorAddress, down: readonly ActorAddress[]): NodeReport;
+  /** Opens a node's store and starts it; one that runs is killed first. @param down The nodes that are down now. */
+  startNode(address: ActorAddress, life: number, down: readonly ActorAddress[]): NodeReport;
   pauseNode(address: ActorAddress): void;
   resumeNode(address: ActorAddress): void;
   /** Sets how far a node's wall clock is off. */
@@ -97,7 +96,13 @@ export interface ThreadApi {
 
 /** What a thread says on its own. */
 export type ThreadNotice =
-  | { readonly type: 'node-failed'; readonly address: ActorAddress; readonly error: ErrorData }
+  | {
+      readonly type: 'node-failed';
+      readonly address: ActorAddress;
+      /** The one that it was started with. */
+      readonly life: number;
+      readonly error: ErrorData;
+    }
   | { readonly type: 'verdicts'; readonly id: number; readonly events: readonly VerdictEvent[] };
 
 /** What the host tells a client in another thread. */
@@ -105,6 +110,8 @@ export type ClientNotice =
   | {
       readonly type: 'open';
       readonly address: ActorAddress;
+      /** The client's ends of its links with the threads that run now. */
+      readonly links: readonly { readonly threadIndex: number; readonly port: MessagePort }[];
       readonly config: ClusterConfig;
       readonly ring: Ring;
       readonly threadOf: readonly number[];

@@ -76,6 +76,7 @@ export function siblingsOf(set: VersionSet): readonly DottedSibling[] {
   return set.siblings;
 }
 
+/** Values and tombstones that no known write has replaced. */
 export function siblingCount(set: VersionSet): number {
   return set.siblings.length;
 }

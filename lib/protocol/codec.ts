@@ -2,8 +2,9 @@
  * Messages as bytes. Every kind is laid out by hand: fixed fields first, then strings and blobs with
  * their length before them.
  *
- * Invariant: `decode(encode(m))` equals `m` for every message, and decoding anything else throws
- * {@link MalformedError}; it never yields a message of a wrong shape. Blobs are views of the input.
+ * Invariant: `decode(encode(m))` equals `m` for every message, but that deadlines become whole milliseconds and queue
+ * depths stop at 65535. Decoding anything else throws {@link MalformedError}; it never yields a message of a
+ * wrong shape. Blobs are views of the input.
  */
 import type { ActorAddress, PartitionId, RecordKey, RequestId } from '../address.ts';
 import { assert, unreachable } from '../assert.ts';
@@ -169,7 +170,7 @@ export function readMessage(reader: ByteReader): Message {
       const partition = reader.uint16() as PartitionId;
       const replicationFactor = reader.uint8();
       const writeQuorum = reader.uint8();
-      const lastWriterWins = reader.uint8() === 1;
+      const lastWriterWins = readFlag(reader);
       const timeoutMs = reader.uint32();
       const key = reader.binaryString() as RecordKey;
       const context = readVector(reader);
@@ -253,6 +254,12 @@ function readName<T extends string>(reader: ByteReader, names: readonly T[]): T 
   const name = names[reader.uint8()];
   if (name === undefined) throw new MalformedError('name outside its table');
   return name;
+}
+
+function readFlag(reader: ByteReader): boolean {
+  const flag = reader.uint8();
+  if (flag > 1) throw new MalformedError('flag is neither 0 nor 1');
+  return flag === 1;
 }
 
 /** Length plus one, so that 0 means absent. */

@@ -459,6 +459,7 @@ export function refusalOf(
     case MessageKind.ReplicaGet:
       return replicaGetReply(message.requestId, 'overloaded', null, queueDepth);
     case MessageKind.ReplicaPut:
+      if (message.requestId === 0) return null;
       return replicaPutReply(message.requestId, 'overloaded', queueDepth);
     default:
       return null;

@@ -69,6 +69,7 @@ export class Lane {
   }
 }
 
+/** Both lanes of one node. */
 export class Mailbox {
   readonly control = new Lane();
   readonly data = new Lane();

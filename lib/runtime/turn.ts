@@ -176,7 +176,9 @@ function handle(cell: NodeCell, countMax: number): number {
     cell.hasStarted = true;
     actor.start(cell);
   }
-  for (let timer = timers.takeDue(cell.nowMs); timer !== null; timer = timers.takeDue(cell.nowMs)) {
+  const lastTimer = timers.lastId;
+  const takeTimer = () => timers.takeDue(cell.nowMs, lastTimer);
+  for (let timer = takeTimer(); timer !== null; timer = takeTimer()) {
     actor.receive(cell, cell.self, timer);
   }
   let count = 0;

@@ -15,6 +15,7 @@ import { type ClusterConfig, type ClusterOptions, resolveConfig } from '../confi
 import { createHashSeed } from '../hash.ts';
 import { Network } from '../network/network.ts';
 import { type NetworkCommandOptions, resolveCommand } from '../network/rules.ts';
+import { messageBytes } from '../network/size.ts';
 import { Prng } from '../prng.ts';
 import { readMessage, writeMessage } from '../protocol/codec.ts';
 import { type Message, memberStatus } from '../protocol/messages.ts';
@@ -31,7 +32,22 @@ interface Envelope {
   readonly message: Message;
 }
 
+export interface VirtualClusterOptions extends ClusterOptions {
+  readonly seed: number;
+  /** Only looks: called with every message at the moment at which the links let it through. */
+  readonly onMessage?: (envelope: ObservedEnvelope) => void;
+}
+
+/** A message between two nodes, or between a node and the client. */
+export interface ObservedEnvelope extends Envelope {
+  readonly timeMs: number;
+  readonly encoded: Uint8Array;
+}
+
 const CLIENT = clientAddress(0);
+
+/** How often the client looks for requests past their deadline while it has any. */
+const CLIENT_SWEEP_MS = 10;
 
 /** When the virtual wall clock starts: any fixed time will do. */
 const WALL_START_MS = Date.UTC(2026, 0, 1);
@@ -52,10 +68,12 @@ export class VirtualCluster {
   private readonly toClient: Envelope[] = [];
   private readonly toNodes: Envelope[] = [];
   private readonly writer = new ByteWriter();
+  private readonly onMessage: VirtualClusterOptions['onMessage'];
   /** What stopped nodes, in order: a test that expects none looks here. */
   readonly failures: unknown[] = [];
 
-  constructor(options: ClusterOptions & { readonly seed: number }) {
+  constructor({ onMessage, ...options }: VirtualClusterOptions) {
+    this.onMessage = onMessage;
     this.config = resolveConfig(options, { coreCount: 1, randomSeed: options.seed });
     const { nodes, seed, partitions, replication, limits } = this.config;
     this.random = new Prng(seed);
@@ -69,8 +87,10 @@ export class VirtualCluster {
     this.network = new Network({ seed, heldCountMax: limits.networkHeldCountMax });
     this.runner = new TurnRunner(limits, {
       route: this.route,
-      onCellFailed: (_cell, error) => {
+      onCellFailed: ({ self }, error) => {
         this.failures.push(error);
+        this.nodes[self] = null;
+        this.announce(self, 'down');
       },
     });
     this.images = nodes.map(() => createMemoryImage());
@@ -126,6 +146,7 @@ export class VirtualCluster {
   /** Starts a node again from what its store had committed. */
   restart(address: ActorAddress): void {
     assert(this.runner.get(address) === undefined, 'the node has stopped');
+    this.down.delete(address);
     this.startNode(address);
     this.announce(address, 'up');
   }
@@ -161,11 +182,11 @@ export class VirtualCluster {
     this.runner.add(new NodeCell({ address, actor, store, random, limits: config.limits }));
   }
 
+  /** The host tells nodes itself, not over links: what it says to one life of a node never reaches the next. */
   private announce(member: ActorAddress, status: 'up' | 'down'): void {
     if (status === 'down') this.down.add(member);
-    else this.down.delete(member);
     for (const { self } of this.runner.all()) {
-      if (self !== member) this.forward(member, self, memberStatus(member, status));
+      if (self !== member) this.deliver(member, self, memberStatus(member, status));
     }
     this.client.onMemberStatus(member, status);
   }
@@ -181,21 +202,23 @@ export class VirtualCluster {
     return true;
   }
 
+  /** When something happens next if nobody calls: Infinity if the cluster is idle. Time may jump there. */
+  get nextEventMs(): number {
+    const sweepMs =
+      this.client.pendingCount > 0 ? this.nowMs + CLIENT_SWEEP_MS : Number.POSITIVE_INFINITY;
+    return Math.min(this.runner.dueMs, this.network.dueMs(), sweepMs);
+  }
+
   /** Lets time pass, doing all that becomes due, and letting callers of the client go on in between. */
   async run(durationMs: number): Promise<void> {
     const endMs = this.nowMs + durationMs;
     for (;;) {
-      if (this.step()) {
-        await settleCallers();
-        continue;
-      }
-      const nextMs = Math.min(this.runner.dueMs, this.network.dueMs(), endMs);
-      if (nextMs >= endMs) break;
-      this.nowMs = Math.max(nextMs, this.nowMs);
+      await settleCallers();
+      if (this.step()) continue;
+      if (this.nowMs >= endMs) return;
+      this.nowMs = Math.min(this.nextEventMs, endMs);
+      this.client.sweep();
     }
-    this.nowMs = endMs;
-    this.client.sweep();
-    await settleCallers();
   }
 
   /** Runs until a request of the client has ended. @param limitMs Virtual time after which the run fails. */
@@ -217,10 +240,14 @@ export class VirtualCluster {
   private deliverAll(): boolean {
     const count = this.toNodes.length + this.toClient.length;
     for (const { source, target, message } of this.toNodes.splice(0)) {
-      this.runner.deliver(source, target, message, 0);
+      this.deliver(source, target, message);
     }
     for (const { source, message } of this.toClient.splice(0)) this.client.receive(source, message);
     return count > 0;
+  }
+
+  private deliver(source: ActorAddress, target: ActorAddress, message: Message): void {
+    this.runner.deliver(source, target, message, messageBytes(message));
   }
 
   // ------------------------------------------------------------------------------- messages
@@ -245,9 +272,11 @@ export class VirtualCluster {
     message: Message,
   ): void => {
     writeMessage(this.writer, message);
-    const copy = readMessage(new ByteReader(this.writer.take()));
+    const encoded = this.writer.take();
+    const envelope = { source, target, message: readMessage(new ByteReader(encoded)) };
+    this.onMessage?.({ ...envelope, timeMs: this.nowMs, encoded });
     const queue = isClientAddress(target) ? this.toClient : this.toNodes;
-    queue.push({ source, target, message: copy });
+    queue.push(envelope);
   };
 }
 

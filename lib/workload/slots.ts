@@ -5,6 +5,7 @@
  */
 import { assert } from '../assert.ts';
 
+/** A counter of slots, and the one who waits for them. */
 export class Slots {
   private readonly count: number;
   private takenCount = 0;

@@ -63,7 +63,7 @@ function valueAt(index: number): string {
 /** The number of leading keys that a store has; fails the test if any of the ten is wrong, or there after a gap. */
 function prefixLength(t: ExecutionContext, store: SqliteStore): number {
   const found = Array.from({ length: 10 }, (_, index) => textAt(store, `k${index}`));
-  const count = found.findIndex((text) => text === null);
+  const count = found.indexOf(null);
   const length = count === -1 ? 10 : count;
   t.deepEqual(
     found,
@@ -254,7 +254,7 @@ test('a damaged record is reported, counted and not served; the others are', (t)
   const store = open();
   fill(store);
   store.close();
-  flipByte(file, fs.readFileSync(file).indexOf(valueAt(3)) + 20);
+  damageText(file, valueAt(3));
   const again = open();
   t.is(again.openReport.status, 'opened');
   t.is(textAt(again, 'k3'), 'CORRUPT');
@@ -278,7 +278,7 @@ test('a damaged batch of the journal is left out whole', (t) => {
   store.put(p0, keyOf('other'), bytesOf('of the same turn'));
   store.commit();
   store.discard(); // Closing the file moves the log into it.
-  flipByte(file, fs.readFileSync(file).indexOf('overwritten'));
+  damageText(file, 'overwritten');
   const again = open();
   t.is(again.openReport.status, 'rolled-back');
   t.not(again.incarnation, store.incarnation);
@@ -297,8 +297,7 @@ const damages: Record<string, (file: string) => void> = {
     fs.rmSync(file);
     new Database(file).exec('CREATE TABLE note (text)').close();
   },
-  'a wrong byte in the row of meta data': (file) =>
-    flipByte(file, fs.readFileSync(file).indexOf('boot-1')),
+  'a wrong byte in the row of meta data': (file) => damageText(file, 'boot-1'),
   'another schema': (file) => {
     const database = new Database(file);
     database.exec('CREATE INDEX record_key ON record (key)');
@@ -478,6 +477,14 @@ test('a turn of many bytes is still one commit', (t) => {
   after.discard();
   store.discard();
 });
+
+/** Damages a text wherever a file has it; pages that are free again may hold it too. */
+function damageText(file: string, text: string): void {
+  const bytes = fs.readFileSync(file);
+  for (let offset = bytes.indexOf(text); offset !== -1; offset = bytes.indexOf(text, offset + 1)) {
+    flipByte(file, offset + text.length - 1);
+  }
+}
 
 function isSame(record: StoredRecord, bytes: Uint8Array): boolean {
   return record instanceof Uint8Array && Buffer.compare(record, bytes) === 0;
