@@ -4,7 +4,7 @@
  */
 import { type ActorAddress, nodeAddress } from './address.ts';
 import { Bucket, type BucketEnvironment, type BucketOptions } from './bucket.ts';
-import { type ClusterConfig, nearestName, show } from './config.ts';
+import { type ClusterConfig, nearestName, readOptions, show } from './config.ts';
 import { type ErrorCode, RingletError } from './errors.ts';
 import type { LinkCounters } from './network/link.ts';
 import type { Verdict } from './network/network.ts';
@@ -110,7 +110,8 @@ export class ClusterNetwork {
 
   /** Cuts all links between groups of nodes; nodes that are not named form one more group. Replaces an earlier partition. */
   async partition(groups: readonly (readonly string[])[]): Promise<void> {
-    await this.apply({ type: 'partition', groups: groups.map((ids) => this.addresses(ids)) });
+    const lists = checkList(groups, 'lists of node ids');
+    await this.apply({ type: 'partition', groups: lists.map((ids) => this.addresses(ids)) });
   }
 
   /** Cuts the links from each of `from` to each of `to`, and not the ways back. */
@@ -154,7 +155,8 @@ export class ClusterNetwork {
     verdict: RuleVerdict,
     options: { readonly probability?: number } = {},
   ): Promise<() => Promise<void>> {
-    const rule: MessageRuleOptions = { ...this.filter(filter), verdict, ...options };
+    const given = readOptions('rule option', options, { probability: true });
+    const rule: MessageRuleOptions = { ...given, ...this.filter(filter), verdict };
     await this.apply({ type: 'rule', id, rule });
     return () => this.apply({ type: 'remove-rule', id });
   }
@@ -169,6 +171,7 @@ export class ClusterNetwork {
     filter: MessageFilter,
     listener: (event: ObservedVerdict) => void,
   ): Promise<() => Promise<void>> {
+    checkListener(listener);
     return this.host.observeNetwork(this.filter(filter), (event) =>
       listener({
         from: this.names.idOf(event.source),
@@ -194,11 +197,12 @@ export class ClusterNetwork {
     await this.host.applyNetwork(resolveCommand(command, this.names.ids.length));
   }
 
-  private filter({ from, to, kinds }: MessageFilter): EnvelopeFilter {
+  private filter(filter: MessageFilter): EnvelopeFilter {
+    const { from, to, kinds } = readOptions('filter option', filter, filterOptionNames);
     return {
       sources: from === undefined ? null : this.addresses(from),
       targets: to === undefined ? null : this.addresses(to),
-      kinds: kinds === undefined ? null : kinds.map(kindOf),
+      kinds: kinds === undefined ? null : checkList(kinds, 'message kinds').map(kindOf),
     };
   }
 
@@ -207,11 +211,21 @@ export class ClusterNetwork {
   }
 
   private addresses(ids: readonly string[]): ActorAddress[] {
-    if (!Array.isArray(ids)) {
-      throw new RingletError('RINGLET_FAULT_SPEC', `got ${show(ids)}, expected a list of node ids`);
-    }
-    return ids.map((id) => this.address(id));
+    return checkList(ids, 'node ids').map((id) => this.address(id));
   }
+}
+
+const filterOptionNames = { from: true, to: true, kinds: true } as const;
+
+function checkList<T>(list: readonly T[], what: string): readonly T[] {
+  if (Array.isArray(list)) return list;
+  throw new RingletError('RINGLET_FAULT_SPEC', `got ${show(list)}, expected a list of ${what}`);
+}
+
+function checkListener(listener: unknown): void {
+  if (typeof listener === 'function') return;
+  const problem = `listener: got ${show(listener)}, expected a function`;
+  throw new RingletError('RINGLET_OPTION_INVALID', problem);
 }
 
 function kindOf(name: MessageKindName): MessageKind {
@@ -270,6 +284,10 @@ export class ClusterNode<NodeStats> {
 
   /** Puts the node's wall clock off by this much, for last-writer-wins, until told otherwise: a restart does not mend it. */
   async skewClock(skewMs: number): Promise<void> {
+    if (!Number.isFinite(skewMs)) {
+      const problem = `skewMs: got ${show(skewMs)}, expected a number of milliseconds`;
+      throw new RingletError('RINGLET_OPTION_INVALID', problem);
+    }
     await this.host.skewClock(this.address, skewMs);
   }
 
@@ -339,6 +357,7 @@ export class RunningCluster<NodeStats> {
 
   /** Calls `listener` at every event. @returns a function that ends it. */
   onEvent(listener: (event: ClusterEvent) => void): () => void {
+    checkListener(listener);
     this.listeners.add(listener);
     return () => {
       this.listeners.delete(listener);

@@ -213,7 +213,7 @@ export function resolveConfig(
   const given = readOptions('option', options, clusterOptionNames);
   const nodes = resolveNodes(given.nodes);
   const {
-    dataDir = null,
+    dataDir,
     threads = Math.max(1, Math.min(environment.coreCount, nodes.length, 8)),
     partitions = 256,
     replication = {},
@@ -226,7 +226,9 @@ export function resolveConfig(
     hedgeAfterMs = 'auto',
     limits = {},
   } = given;
-  if (dataDir !== null && typeof dataDir !== 'string') throw invalid('dataDir', dataDir, 'a path');
+  if (dataDir !== undefined && typeof dataDir !== 'string') {
+    throw invalid('dataDir', dataDir, 'a path');
+  }
   if (!isWhole(partitions, 8, 65_536) || (partitions & (partitions - 1)) !== 0) {
     throw new RingletError(
       'RINGLET_RING_SIZE',
@@ -234,7 +236,7 @@ export function resolveConfig(
     );
   }
   const config: ClusterConfig = {
-    dataDir,
+    dataDir: dataDir ?? null,
     nodes,
     threads: checkWhole('threads', threads, 1, 64),
     partitions,

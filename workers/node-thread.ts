@@ -70,6 +70,8 @@ export class NodeThread implements ThreadApi {
     });
     this.runner = new TurnRunner(config.limits, {
       route: this.route,
+      // The turn that this asks for, even an empty one, sends the frames.
+      onReleased: () => this.scheduleTurn(),
       onCellFailed: (cell, error) => {
         const life = this.lives.get(cell.self)!;
         this.notify({ type: 'node-failed', address: cell.self, life, error: encodeError(error) });
@@ -141,8 +143,8 @@ export class NodeThread implements ThreadApi {
 
   private cell(address: ActorAddress): NodeCell {
     const cell = this.runner.get(address);
-    if (cell === undefined) throw new RingletError('RINGLET_NODE_STOPPED', 'the node is down');
-    return cell;
+    if (cell !== undefined) return cell;
+    throw new RingletError('RINGLET_NODE_STOPPED', 'the node is down', { definite: true });
   }
 
   // ---------------------------------------------------------------------------------- router

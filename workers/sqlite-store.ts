@@ -13,6 +13,7 @@
  * 2. What such rows hold is in the current or the old buffer, so reads look there first and then in the table.
  * 3. No transaction outlives a call.
  * 4. There are at most two buffers: the old one is written out as fast as the current one fills.
+ * 5. With durability `full`, a commit counts as durable by a sync of the log that began after it: see {@link LogSync}.
  */
 import fs from 'node:fs';
 import type Database from 'better-sqlite3';
@@ -32,6 +33,7 @@ import { mergeEntries, ObjectBuffer } from '../lib/store/object-buffer.ts';
 import { BufferDrain } from './buffer-drain.ts';
 import { HighWaterMark, type Mark } from './high-water-mark.ts';
 import { BatchWriter, readBatch, sealRecord, unsealRecord } from './journal-batch.ts';
+import { LogSync } from './log-sync.ts';
 import {
   checkSqliteVersion,
   createStoreFile,
@@ -208,6 +210,11 @@ class JournaledStore implements SqliteStore {
   private walPages = 0;
   private readonly walPagesMax: number;
 
+  /** Syncs the log after each commit; `null` where the durability asks for none. */
+  private readonly sync: LogSync | null;
+  private syncedNumber = 0;
+  onDurable: PartitionStore['onDurable'] = null;
+
   private commitCount = 0;
   private putCount = 0;
   private getCount = 0;
@@ -244,6 +251,28 @@ class JournaledStore implements SqliteStore {
     };
     this.startWriting();
     this.makeRoom();
+    this.sync = options.durability === 'full' ? this.openLogSync() : null;
+  }
+
+  private openLogSync(): LogSync {
+    return new LogSync(`${this.options.path}-wal`, {
+      onSynced: (commitNumber) => {
+        this.syncedNumber = commitNumber;
+        this.onDurable?.(null);
+      },
+      onFailed: (cause) => {
+        this.state = 'failed';
+        this.onDurable?.(storeError(cause, 'sync', this.options.path));
+      },
+    });
+  }
+
+  get commitNumber(): number {
+    return this.commitCount;
+  }
+
+  get durableNumber(): number {
+    return this.sync === null ? this.commitCount : this.syncedNumber;
   }
 
   get incarnation(): number {
@@ -295,13 +324,13 @@ class JournaledStore implements SqliteStore {
   private startWriting(): void {
     this.applyDiskPagesMax();
     this.isReadOnly = !this.untilDiskFull(() => {
-      this.setSynchronous('full');
-      this.transaction(() => {
-        this.metaWriter.write(this.meta);
-        this.statements.insertProbe.run(PROBE_BYTES);
+      this.synced(() => {
+        this.transaction(() => {
+          this.metaWriter.write(this.meta);
+          this.statements.insertProbe.run(PROBE_BYTES);
+        });
+        this.statements.deleteProbe.run();
       });
-      this.statements.deleteProbe.run();
-      this.setSynchronous(this.options.durability);
     });
     if (this.isReadOnly) return;
     this.mark.write({ seq: this.seq, incarnation: this.incarnation });
@@ -403,6 +432,7 @@ class JournaledStore implements SqliteStore {
       this.commitCount++;
       this.mark.write({ seq: this.seq, incarnation: this.incarnation });
     });
+    this.sync?.request(this.commitCount);
     if (this.commitCount % WAL_LOOK_COMMITS === 0)
       this.boundWal(WAL_HARD_FACTOR * this.walPagesMax);
     this.makeRoom();
@@ -423,9 +453,7 @@ class JournaledStore implements SqliteStore {
       throw new RingletError('RINGLET_DISK_FULL', `cannot write to ${quote(this.options.path)}`);
     }
     this.attempt('renew the incarnation of', () => {
-      this.setSynchronous('full');
-      this.writeMeta({ incarnation });
-      this.setSynchronous(this.options.durability);
+      this.synced(() => this.writeMeta({ incarnation }));
       this.mark.write({ seq: this.seq, incarnation });
     });
   }
@@ -559,8 +587,7 @@ class JournaledStore implements SqliteStore {
   private endWriting(): void {
     this.attempt('close', () => {
       this.isReadOnly = !this.untilDiskFull(() => {
-        this.setSynchronous('full');
-        this.writeMeta({ isClean: true });
+        this.synced(() => this.writeMeta({ isClean: true }));
         this.mark.sync();
         this.database.pragma('wal_checkpoint(TRUNCATE)');
       });
@@ -570,6 +597,7 @@ class JournaledStore implements SqliteStore {
   discard(): void {
     if (this.state === 'closed') return;
     this.state = 'closed';
+    this.sync?.close();
     this.mark.close();
     this.database.close();
   }
@@ -590,11 +618,17 @@ class JournaledStore implements SqliteStore {
 
   // --- Transactions and failures ---------------------------------------------------------------
 
-  /** SQLite carries this pragma out when it compiles it, so it cannot be prepared once. */
-  private setSynchronous(durability: Durability): void {
-    this.database.exec(
-      durability === 'full' ? 'PRAGMA synchronous=FULL' : 'PRAGMA synchronous=NORMAL',
-    );
+  /**
+   * Does `work` with a sync of its own at each commit. All other commits leave that to {@link LogSync}, or to nobody.
+   * SQLite carries the pragma out when it compiles it, so it cannot be prepared once.
+   */
+  private synced(work: () => void): void {
+    this.database.exec('PRAGMA synchronous=FULL');
+    try {
+      work();
+    } finally {
+      this.database.exec('PRAGMA synchronous=NORMAL');
+    }
   }
 
   private transaction(work: () => void): void {
@@ -617,17 +651,9 @@ class JournaledStore implements SqliteStore {
    */
   private background(work: () => void): boolean {
     return this.attempt('maintain', () => {
-      const isDone = this.untilDiskFull(() => {
-        if (this.options.durability === 'full') this.setSynchronous('normal');
-        this.transaction(work);
-        if (this.options.durability === 'full') this.setSynchronous('full');
-      });
-      if (isDone) {
-        this.boundWal(WAL_HARD_FACTOR * this.walPagesMax);
-      } else {
-        this.setSynchronous(this.options.durability);
-        this.isReadOnly = true;
-      }
+      const isDone = this.untilDiskFull(() => this.transaction(work));
+      if (isDone) this.boundWal(WAL_HARD_FACTOR * this.walPagesMax);
+      else this.isReadOnly = true;
       return isDone;
     });
   }

@@ -81,6 +81,11 @@ const RESTART_WINDOW_MS = 60_000;
 const CLIENT_COUNT_MAX = 1024;
 const CLIENT_ADDRESS_COUNT = ADDRESS_MAX - CLIENT_ADDRESS_MIN + 1;
 const MEBIBYTE = 1024 * 1024;
+/**
+ * Three times the 16 MiB that Node.js grants a thread beyond its heap limit to end itself. With V8's own, larger choice
+ * one collection may promote more than that, and the whole process aborts instead of the thread.
+ */
+const YOUNG_GENERATION_MIB = 48;
 
 export class ThreadHost implements ClusterHost<ThreadStats[]> {
   private readonly options: ThreadHostOptions;
@@ -185,7 +190,10 @@ export class ThreadHost implements ClusterHost<ThreadStats[]> {
       maxThreads: 1,
       idleTimeout: Number.POSITIVE_INFINITY,
       atomics: 'disabled',
-      resourceLimits: { maxOldGenerationSizeMb: config.limits.threadHeapBytesMax / MEBIBYTE },
+      resourceLimits: {
+        maxOldGenerationSizeMb: config.limits.threadHeapBytesMax / MEBIBYTE,
+        maxYoungGenerationSizeMb: YOUNG_GENERATION_MIB,
+      },
     });
     const { promise: ended, resolve, reject } = Promise.withResolvers<void>();
     // A worker that fails to load is announced so; its task is left waiting.
@@ -310,7 +318,9 @@ export class ThreadHost implements ClusterHost<ThreadStats[]> {
     this.checkOpen();
     const thread = this.threads.get(this.threadOf[address]!);
     if (thread !== undefined) return thread;
-    throw new RingletError('RINGLET_NODE_STOPPED', "the node's thread is not running");
+    throw new RingletError('RINGLET_NODE_STOPPED', "the node's thread is not running", {
+      definite: true,
+    });
   }
 
   private checkOpen(): void {

@@ -1,8 +1,8 @@
 /**
  * One node as its thread holds it: actor, store, mailbox, timers and outbox, in one of four states.
  *
- * Invariant: what the actor sent in a turn is in the outbox until the turn's commit, and leaves only if
- * the commit succeeded.
+ * Invariant: what the actor sent in a turn is in the outbox until the turn's commit, is held until that commit is durable,
+ * and leaves only then.
  */
 import type { ActorAddress } from '../address.ts';
 import { assert } from '../assert.ts';
@@ -44,6 +44,8 @@ export class NodeCell implements Context {
   /** What the turn sends: targets and messages, index by index. */
   readonly outboxTargets: ActorAddress[] = [];
   readonly outboxMessages: Message[] = [];
+  /** The outbox waits for the commit to be durable. Until then the node takes no turn, and its mail gathers. */
+  isHeld = false;
   /** What the turn took, to be answered if its commit fails. */
   readonly takenSources: ActorAddress[] = [];
   readonly takenMessages: Message[] = [];

@@ -4,10 +4,11 @@
  * 1. Take the messages that wait, up to a limit; sample the time once.
  * 2. Run the handlers. What they send stays in each node's outbox.
  * 3. Commit every store that changed.
- * 4. Hand over the outboxes of the nodes whose commit succeeded.
+ * 4. Hand over the outboxes of the nodes whose commit is durable. Where a store syncs in the background, its node's outbox
+ *    is held and the thread goes on with its other nodes; the mail that comes meanwhile makes up the node's next batch.
  *
  * Invariant: nothing that a turn promises leaves before the state that it rests on is durable. A node
- * whose handler or commit throws is stopped: its store is discarded and nothing it sent in that turn leaves.
+ * whose handler, commit or sync fails is stopped: its store is discarded and nothing that it still holds leaves.
  */
 import type { ActorAddress } from '../address.ts';
 import { assert } from '../assert.ts';
@@ -21,6 +22,8 @@ export interface TurnEnvironment {
   route(source: ActorAddress, target: ActorAddress, message: Message): void;
   /** A node's handler or store threw. The cell is stopped and its store discarded. */
   onCellFailed(cell: NodeCell, error: unknown): void;
+  /** Outboxes were handed over between two turns. */
+  onReleased(): void;
 }
 
 export interface TurnLimits {
@@ -49,6 +52,7 @@ export class TurnRunner {
   add(cell: NodeCell): void {
     assert(!this.cells.has(cell.self), 'address is taken');
     this.cells.set(cell.self, cell);
+    cell.store.onDurable = (error) => this.onDurable(cell, error);
   }
 
   remove(address: ActorAddress): void {
@@ -81,7 +85,7 @@ export class TurnRunner {
   hasWork(nowMs: number): boolean {
     if (this.hasBackgroundWork) return true;
     for (const cell of this.cells.values()) {
-      if (cell.state !== 'running') continue;
+      if (!isActive(cell)) continue;
       if (!cell.hasStarted || cell.mailbox.count > 0 || cell.timers.dueMs <= nowMs) return true;
     }
     return false;
@@ -91,14 +95,18 @@ export class TurnRunner {
   get dueMs(): number {
     let dueMs = Number.POSITIVE_INFINITY;
     for (const cell of this.cells.values()) {
-      if (cell.state === 'running') dueMs = Math.min(dueMs, cell.timers.dueMs);
+      if (isActive(cell)) dueMs = Math.min(dueMs, cell.timers.dueMs);
     }
     return dueMs;
   }
 
   /** Runs one turn over all running nodes. @param wallMs The host's wall clock; each node adds its own skew. */
   run(nowMs: number, wallMs: number): void {
-    const active = [...this.cells.values()].filter((cell) => cell.state === 'running');
+    for (const cell of this.cells.values()) {
+      // A sync may have ended while the node was paused.
+      if (cell.isHeld && cell.state === 'running') this.flush(cell);
+    }
+    const active = [...this.cells.values()].filter(isActive);
     const share = Math.max(1, Math.floor(this.limits.turnCountMax / Math.max(1, active.length)));
     let takenCount = 0;
     for (const cell of active) {
@@ -134,12 +142,26 @@ export class TurnRunner {
     }
   }
 
+  /** Hands over what the turn sent, or holds it until what it rests on is durable. */
   private flush(cell: NodeCell): void {
-    const { outboxTargets, outboxMessages } = cell;
+    const { self, store, outboxTargets, outboxMessages } = cell;
+    cell.isHeld = outboxMessages.length > 0 && store.durableNumber < store.commitNumber;
+    if (cell.isHeld) return;
     for (let index = 0; index < outboxMessages.length; index++) {
-      this.environment.route(cell.self, outboxTargets[index]!, outboxMessages[index]!);
+      this.environment.route(self, outboxTargets[index]!, outboxMessages[index]!);
     }
     cell.clearTurn();
+  }
+
+  /** A sync of a node's store has ended. */
+  private onDurable(cell: NodeCell, error: unknown): void {
+    if (this.cells.get(cell.self) !== cell) return;
+    if (error !== null) {
+      this.fail(cell, error);
+    } else if (cell.isHeld && cell.state === 'running') {
+      this.flush(cell);
+      this.environment.onReleased();
+    }
   }
 
   private maintain(active: readonly NodeCell[]): void {
@@ -167,6 +189,10 @@ export class TurnRunner {
     cell.store.discard();
     this.environment.onCellFailed(cell, error);
   }
+}
+
+function isActive(cell: NodeCell): boolean {
+  return cell.state === 'running' && !cell.isHeld;
 }
 
 /** Runs a node's start, due timers and waiting messages, at most `countMax` of the latter. */

@@ -87,6 +87,7 @@ export class VirtualCluster {
     this.network = new Network({ seed, heldCountMax: limits.networkHeldCountMax });
     this.runner = new TurnRunner(limits, {
       route: this.route,
+      onReleased: () => {},
       onCellFailed: ({ self }, error) => {
         this.failures.push(error);
         this.nodes[self] = null;

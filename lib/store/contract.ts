@@ -4,8 +4,9 @@
  *
  * Guarantees:
  * 1. `get` returns what the last `put` of the key in this process stored, committed or not.
- * 2. After `commit` returns, everything put before it survives what the durability says.
- * 3. A crash keeps a prefix of the commits, each whole or not at all.
+ * 2. After `commit` returns, everything put before it survives a crash of the process. Once `durableNumber` has
+ *    reached that commit, it survives what the durability says. Nothing that rests on it may leave the node earlier.
+ * 3. A crash keeps a prefix of the commits, each whole or not at all, and at least the durable ones.
  * 4. A record that cannot be vouched for is reported as {@link CORRUPT}, never returned.
  * 5. After any method threw, the store must be disposed of with {@link PartitionStore.discard}; the turn is void.
  *
@@ -50,8 +51,20 @@ export interface PartitionStore {
    */
   put(partition: PartitionId, key: RecordKey, record: Uint8Array): boolean;
 
-  /** Makes every put since the last commit durable, in one transaction. Does nothing if there was none. */
+  /** Makes every put since the last commit part of the store, in one transaction. Does nothing if there was none. */
   commit(): void;
+
+  /** Counts commits: the number of the last one. */
+  readonly commitNumber: number;
+
+  /** The number of the last commit that is durable: {@link commitNumber}, or less while a sync is under way. */
+  readonly durableNumber: number;
+
+  /**
+   * Called when {@link durableNumber} has risen on its own, or with the error of a sync that failed: the store must
+   * then be discarded. Set by the store's owner; never called from within another method.
+   */
+  onDurable: ((error: unknown) => void) | null;
 
   /**
    * Does a slice of the background work (writing buffered records to their place, trimming the journal,

@@ -40,6 +40,7 @@ class MemoryStore implements PartitionStore {
   private readonly image: MemoryImage;
   /** Puts since the last commit. */
   private pending = new ObjectBuffer();
+  onDurable: PartitionStore['onDurable'] = null;
   private isOpen = true;
   private commitCount = 0;
   private putCount = 0;
@@ -51,6 +52,14 @@ class MemoryStore implements PartitionStore {
 
   get incarnation(): number {
     return this.image.incarnation!;
+  }
+
+  get commitNumber(): number {
+    return this.commitCount;
+  }
+
+  get durableNumber(): number {
+    return this.commitCount;
   }
 
   get(partition: PartitionId, key: RecordKey): StoredRecord {

@@ -15,6 +15,7 @@ export function openNullStore(options: NullStoreOptions): PartitionStore {
 
 class NullStore implements PartitionStore {
   incarnation: number;
+  onDurable: PartitionStore['onDurable'] = null;
   private commitCount = 0;
   private putCount = 0;
   private getCount = 0;
@@ -22,6 +23,14 @@ class NullStore implements PartitionStore {
 
   constructor(incarnation: number) {
     this.incarnation = incarnation;
+  }
+
+  get commitNumber(): number {
+    return this.commitCount;
+  }
+
+  get durableNumber(): number {
+    return this.commitCount;
   }
 
   get(): StoredRecord {

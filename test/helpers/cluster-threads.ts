@@ -1,6 +1,6 @@
 /** Clusters on real threads, with a handle on their threads and a record of their events. */
 import { type ActorAddress, bucketPrefix, nodeAddress, recordKey } from '../../lib/address.ts';
-import { type ClusterEvent, RunningCluster } from '../../lib/cluster.ts';
+import { type ClusterEvent, type ObservedVerdict, RunningCluster } from '../../lib/cluster.ts';
 import type { ClusterOptions } from '../../lib/config.ts';
 import { isRingletError } from '../../lib/errors.ts';
 import { hashKey } from '../../lib/hash.ts';
@@ -99,6 +99,30 @@ export class EventRecord {
       });
     }
     return reasons;
+  }
+}
+
+/** What an observer saw, in order; each is waited for once. */
+export class Verdicts {
+  readonly all: ObservedVerdict[] = [];
+  private position = 0;
+  private wake: () => void = () => {};
+
+  readonly add = (verdict: ObservedVerdict): void => {
+    this.all.push(verdict);
+    this.wake();
+  };
+
+  async next(type: ObservedVerdict['verdict']['type']): Promise<ObservedVerdict> {
+    for (;;) {
+      while (this.position < this.all.length) {
+        const event = this.all[this.position++]!;
+        if (event.verdict.type === type) return event;
+      }
+      await new Promise<void>((resolve) => {
+        this.wake = resolve;
+      });
+    }
   }
 }
 

@@ -15,6 +15,12 @@ const BUCKET = 'b';
 
 const decoder = new TextDecoder();
 
+export interface FixtureOptions extends ClusterOptions {
+  readonly seed: number;
+  /** Of the bucket. @default false */
+  readonly lastWriterWins?: boolean;
+}
+
 export class VirtualFixture {
   readonly cluster: VirtualCluster;
   readonly bucket: Bucket<string>;
@@ -22,13 +28,13 @@ export class VirtualFixture {
   readonly sent: ObservedEnvelope[] = [];
 
   /** Reads ask no replica at random unless a test says so. */
-  constructor(options: ClusterOptions & { readonly seed: number }) {
+  constructor({ lastWriterWins = false, ...options }: FixtureOptions) {
     this.cluster = new VirtualCluster({
       readRepairSample: 0,
       ...options,
       onMessage: (envelope) => this.sent.push(envelope),
     });
-    this.bucket = this.cluster.bucket(BUCKET, { codec: string });
+    this.bucket = this.cluster.bucket(BUCKET, { codec: string, lastWriterWins });
   }
 
   get nodes(): ActorAddress[] {

@@ -49,6 +49,8 @@ interface Plan {
   readonly stepCount: number;
   /** Whether one node may lose its store. W - 1 other copies keep what was acknowledged. */
   readonly mayWipe: boolean;
+  /** Then acknowledged writes may be lost to newer ones, but replicas still agree on one value. */
+  readonly lastWriterWins: boolean;
 }
 
 const TIMEOUT_MS = 400;
@@ -75,9 +77,10 @@ class Run {
     this.seed = seed;
     this.random = new Prng(seed).split('plan');
     this.plan = drawPlan(this.random);
-    const { nodes, n, r, w } = this.plan;
+    const { nodes, n, r, w, lastWriterWins } = this.plan;
     this.fixture = new VirtualFixture({
       seed,
+      lastWriterWins,
       nodes,
       partitions: 16,
       replication: { n, r, w },
@@ -311,8 +314,8 @@ class Run {
   private checkRead({ key, acknowledgedBefore, values }: Read): void {
     if (values === null) return;
     this.checkInvention(key, values);
-    const { n, r, w } = this.plan;
-    if (r + w <= n || this.hasWiped) return;
+    const { n, r, w, lastWriterWins } = this.plan;
+    if (r + w <= n || this.hasWiped || lastWriterWins) return;
     const superseded = this.supersededValues(key);
     for (const { id, isDelete } of acknowledgedBefore) {
       const isVisible = isDelete || values.includes(id) || superseded.has(id);
@@ -350,6 +353,10 @@ class Run {
       value === null ? [] : [new TextDecoder().decode(value)],
     );
     this.checkInvention(key, values);
+    if (plan.lastWriterWins) {
+      if (siblings.length > 1) this.problems.push(`${key}: more than one last writer`);
+      return;
+    }
     this.checkAcknowledged(key, values);
     this.checkConcurrent(key, values);
   }
@@ -424,6 +431,7 @@ function drawPlan(random: Prng): Plan {
     clientCount: 1 + random.int(5),
     stepCount: 120,
     mayWipe: w >= 2 && random.chance(0.3),
+    lastWriterWins: random.chance(0.15),
   };
 }
 

@@ -19,7 +19,8 @@ import { createActorId, type VersionVector } from '../../lib/clock/version-vecto
 import { json } from '../../lib/codec.ts';
 import { type ErrorCode, RingletError } from '../../lib/errors.ts';
 import { Prng } from '../../lib/prng.ts';
-import { clientPut, MessageKind } from '../../lib/protocol/messages.ts';
+import { clientPut, type Message, ping, pingReply } from '../../lib/protocol/messages.ts';
+import type { Context, TimerId } from '../../lib/runtime/actor.ts';
 import { NodeCell } from '../../lib/runtime/node-cell.ts';
 import { CORRUPT, type PartitionStore } from '../../lib/store/contract.ts';
 import { openMemoryStore } from '../../lib/store/memory-store.ts';
@@ -132,8 +133,8 @@ test('a replica that missed a write while it was down gets it from a read', asyn
   t.is(fixture.valuesAt(missing!, 'k'), undefined);
 
   t.is((await fixture.settle(bucket.get('k', { fanout: 'all' }))).value, 'v');
-  await cluster.run(1_000);
-  t.deepEqual(fixture.valuesEverywhere('k'), [['v'], ['v'], ['v']]);
+  await cluster.run(5);
+  t.deepEqual(fixture.valuesEverywhere('k'), [['v'], ['v'], ['v']], 'as soon as all have answered');
   t.deepEqual(fixture.recordAt(missing!, 'k'), fixture.recordAt(fixture.replicasOf('k')[0]!, 'k'));
   await checkIdle(t, fixture);
 });
@@ -234,6 +235,25 @@ test('a damaged record counts as no answer, and its holder is not named as the f
   cluster.crash(nodeAddress(0));
   cluster.crash(nodeAddress(2));
   await checkError(t, fixture, bucket.put('k', 'w', { w: 1 }), 'RINGLET_RECORD_CORRUPT', true);
+});
+
+test('a replica that cannot answer is replaced at once, and is not the fastest', async (t) => {
+  const fixture = new VirtualFixture({ seed: 13, nodes: 3, hedgeAfterMs: 4_000 });
+  const { cluster, bucket } = fixture;
+  await fixture.putEverywhere('k', 'v');
+  const sound = nodeAddress(2);
+  for (const node of fixture.nodes) {
+    if (node !== sound) cluster.cell(node).store.get = () => CORRUPT;
+  }
+  for (let count = 0; count < 12; count++) {
+    const startMs = cluster.nowMs;
+    const { value, context } = await fixture.settle(bucket.get('k', { r: 1 }));
+    t.is(value, 'v');
+    t.true(cluster.nowMs - startMs < 5);
+    const coordinator = fixture.lastCoordinator('ClientGet');
+    await fixture.errorOf(bucket.put('k', 'v', { context, w: 3 }));
+    t.is(fixture.lastCoordinator('ClientPut'), sound, `read through ${coordinator}`);
+  }
 });
 
 // ------------------------------------------------------------------------------------------ writes
@@ -712,21 +732,28 @@ test('an idle cluster has no events: time may jump', async (t) => {
   t.deepEqual(fixture.sent, []);
 });
 
-test('a ping is answered, and with the load', async (t) => {
+test('a ping is answered with the load', async (t) => {
   const fixture = new VirtualFixture({ seed: 51, nodes: 3 });
-  const { cluster } = fixture;
-  const replies: ActorAddress[] = [];
-  const node = cluster.node(nodeAddress(1));
-  const cell = cluster.cell(nodeAddress(1));
-  cell.nowMs = cluster.nowMs;
-  node.receive(cell, nodeAddress(0), { kind: MessageKind.Ping, requestId: 5 as RequestId });
-  for (const [index, message] of cell.outboxMessages.entries()) {
-    t.deepEqual(message, {
-      kind: MessageKind.PingReply,
-      requestId: 5 as RequestId,
-      queueDepth: 0,
-    });
-    replies.push(cell.outboxTargets[index]!);
+  const { cluster, bucket, nodes } = fixture;
+  cluster.applyNetwork({ type: 'set-default', settings: { latencyMs: 50 } });
+  const request = bucket.put('k', 'v');
+  await cluster.run(10);
+  const coordinator = fixture.lastCoordinator('ClientPut');
+  for (const node of nodes) {
+    const sent: [ActorAddress, Message][] = [];
+    const { self, nowMs, wallMs, random } = cluster.cell(node);
+    const context: Context = {
+      self,
+      nowMs,
+      wallMs,
+      random,
+      send: (target, message) => sent.push([target, message]),
+      schedule: () => 1 as TimerId,
+      cancel() {},
+    };
+    cluster.node(node).receive(context, nodes[0]!, ping(5 as RequestId));
+    const queueDepth = node === coordinator ? 1 : 0;
+    t.deepEqual(sent, [[nodes[0]!, pingReply(5 as RequestId, queueDepth)]]);
   }
-  t.deepEqual(replies, [nodeAddress(0)]);
+  await fixture.settle(request);
 });

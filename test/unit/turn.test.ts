@@ -58,8 +58,11 @@ interface Rig {
   /** What happened, in order: commits, messages that left, failures. */
   readonly log: Log;
   readonly sent: { source: ActorAddress; target: ActorAddress; message: Message }[];
-  add(address: ActorAddress, script: Receive, overrides?: Partial<PartitionStore>): ScriptedActor;
+  add(address: ActorAddress, script: Receive, overrides?: Overrides): ScriptedActor;
 }
+
+/** Methods of a store to replace; its numbers of commits follow from them. */
+type Overrides = Omit<Partial<PartitionStore>, 'commitNumber' | 'durableNumber'>;
 
 /** A runner whose messages between its own nodes come back to it, as on a thread. */
 function createRig(turnCountMax = 64): Rig {
@@ -73,6 +76,7 @@ function createRig(turnCountMax = 64): Rig {
         sent.push({ source, target, message });
         runner.deliver(source, target, message, 1);
       },
+      onReleased: () => log.push('released'),
       onCellFailed: (cell, error) => log.push(`${cell.self} failed: ${(error as Error).message}`),
     },
   );
@@ -90,31 +94,24 @@ function createRig(turnCountMax = 64): Rig {
   };
 }
 
-function loggingStore(
-  address: ActorAddress,
-  log: Log,
-  overrides: Partial<PartitionStore>,
-): PartitionStore {
+/** A store in memory that notes its commits and its end, with some of its methods replaced. */
+function loggingStore(address: ActorAddress, log: Log, overrides: Overrides): PartitionStore {
   const store = openMemoryStore({ incarnation: 1 });
-  return {
-    incarnation: 1,
-    get: (partition, key) => store.get(partition, key),
-    put: (partition, key, record) => store.put(partition, key, record),
+  const [commit, discard] = [store.commit.bind(store), store.discard.bind(store)];
+  const noting: Partial<PartitionStore> = {
     commit() {
       log.push(`${address} commits`);
-      store.commit();
+      commit();
     },
-    maintain: () => false,
-    entries: (partition, after, countMax) => store.entries(partition, after, countMax),
-    renewIncarnation: (incarnation) => store.renewIncarnation(incarnation),
-    stats: () => store.stats(),
-    close: () => store.close(),
     discard() {
       log.push(`${address} discards`);
-      store.discard();
+      discard();
     },
-    ...overrides,
   };
+  for (const methods of [noting, overrides]) {
+    Object.defineProperties(store, Object.getOwnPropertyDescriptors(methods));
+  }
+  return store;
 }
 
 /** Answers every ping. */
@@ -393,4 +390,127 @@ test('background work that throws stops its node', (t) => {
   runner.run(0, 0);
   t.deepEqual(log.slice(1), ['0 discards', '0 failed: disk']);
   t.false(runner.hasWork(0));
+});
+
+/** Whether a turn's messages have left. */
+const isSent = (rig: Rig) => rig.sent.length > 0;
+
+/** A node that puts a record for each ping and answers it, on a store whose syncs end when told to. */
+function addLaggingNode(rig: Rig, address: ActorAddress) {
+  let durableNumber = 0;
+  let store: PartitionStore | null = null;
+  const partition = 0 as PartitionId;
+  rig.add(address, (context, source, message) => {
+    if (message.kind !== MessageKind.Ping) return;
+    if (message.requestId !== 0) {
+      const key = `k${message.requestId}` as RecordKey;
+      store?.put(partition, key, new Uint8Array(1));
+    }
+    context.send(source, pingReply(message.requestId, 0));
+  });
+  const cell = rig.runner.get(address)!;
+  store = cell.store;
+  Object.defineProperty(store, 'durableNumber', { get: () => durableNumber });
+  return {
+    cell,
+    endSync(commitNumber: number) {
+      durableNumber = commitNumber;
+      cell.store.onDurable?.(null);
+    },
+    failSync: () => cell.store.onDurable?.(new Error('the disk is gone')),
+  };
+}
+
+test('what a turn sends is held until its commit is durable, and mail gathers meanwhile', (t) => {
+  const rig = createRig();
+  const [asker, target] = [nodeAddress(0), nodeAddress(1)];
+  const node = addLaggingNode(rig, target);
+  const repliesTo = (...ids: number[]) => ids.map((id) => pingReply(id as RequestId, 0));
+  rig.runner.deliver(asker, target, numbered(1), 1);
+  rig.runner.run(1, 1);
+  for (const id of [2, 3]) rig.runner.deliver(asker, target, numbered(id), 1);
+  t.false(rig.runner.hasWork(1), 'nothing to do until the sync ends');
+  rig.runner.run(2, 2);
+  t.is(node.cell.store.commitNumber, 1);
+  t.false(isSent(rig));
+
+  node.endSync(1);
+  t.deepEqual(
+    rig.sent.splice(0).map(({ message }) => message),
+    repliesTo(1),
+  );
+  t.true(rig.runner.hasWork(2));
+  rig.runner.run(3, 3);
+  t.is(node.cell.store.commitNumber, 2, 'what gathered is one batch');
+  t.false(isSent(rig));
+  node.endSync(2);
+  t.deepEqual(
+    rig.sent.map(({ message }) => message),
+    repliesTo(2, 3),
+  );
+});
+
+test('a node waits for its own sync, not for that of another', (t) => {
+  const rig = createRig();
+  const asker = nodeAddress(0);
+  const [slow, quick] = [nodeAddress(1), nodeAddress(2)];
+  addLaggingNode(rig, slow);
+  rig.add(quick, pong);
+  for (const target of [slow, quick]) rig.runner.deliver(asker, target, numbered(1), 1);
+  rig.runner.run(1, 1);
+  t.deepEqual(
+    rig.sent.map(({ source }) => source),
+    [quick],
+  );
+});
+
+test('a reply that rests on what a sync has not reached waits too', (t) => {
+  const rig = createRig();
+  const [asker, target] = [nodeAddress(0), nodeAddress(1)];
+  const node = addLaggingNode(rig, target);
+  node.cell.store.put(0 as PartitionId, 'k' as RecordKey, new Uint8Array(1));
+  rig.runner.run(1, 1);
+  rig.runner.deliver(asker, target, numbered(0), 1);
+  rig.runner.run(2, 2);
+  t.false(isSent(rig), 'what it read may not be durable');
+  node.endSync(1);
+  t.is(rig.sent.length, 1);
+});
+
+test('a sync that fails stops the node, and nothing that it held leaves', (t) => {
+  const rig = createRig();
+  const target = nodeAddress(1);
+  const node = addLaggingNode(rig, target);
+  rig.runner.deliver(nodeAddress(0), target, numbered(1), 1);
+  rig.runner.run(1, 1);
+  node.failSync();
+  node.endSync(1);
+  t.false(isSent(rig));
+  t.is(node.cell.state, 'stopped');
+  t.true(rig.log.includes(`${target} failed: the disk is gone`));
+});
+
+test('a paused node lets nothing go, even if a sync ends', (t) => {
+  const rig = createRig();
+  const target = nodeAddress(1);
+  const node = addLaggingNode(rig, target);
+  rig.runner.deliver(nodeAddress(0), target, numbered(1), 1);
+  rig.runner.run(1, 1);
+  node.cell.state = 'paused';
+  node.endSync(1);
+  t.false(isSent(rig));
+  node.cell.state = 'running';
+  rig.runner.run(2, 2);
+  t.is(rig.sent.length, 1);
+});
+
+test('a sync that ends after its node was killed lets nothing go', (t) => {
+  const rig = createRig();
+  const target = nodeAddress(1);
+  const node = addLaggingNode(rig, target);
+  rig.runner.deliver(nodeAddress(0), target, numbered(1), 1);
+  rig.runner.run(1, 1);
+  rig.runner.remove(target);
+  node.endSync(1);
+  t.false(isSent(rig));
 });
