@@ -25,6 +25,7 @@ import {
   type ActorId,
   counterOf,
   createActorId,
+  VECTOR_COUNT_MAX,
   type VersionVector,
 } from '../lib/clock/version-vector.ts';
 import type { Prng } from '../lib/prng.ts';
@@ -44,6 +45,12 @@ export interface ReplicaOptions {
 export type CoordinateResult =
   | { readonly status: 'stored'; readonly record: Uint8Array; readonly context: VersionVector }
   | { readonly status: 'unknown-dot' | 'too-many-siblings' | 'disk-full' | 'corrupt' };
+
+/**
+ * Actors that a write may have in its record's vector. Half of what a record can hold, so that merging leaves room. Nodes
+ * come nowhere near it; a context that does names actors that never were.
+ */
+const COORDINATED_ACTOR_COUNT_MAX = VECTOR_COUNT_MAX / 2;
 
 export interface ReplicaCounters {
   /** Merges that changed the record. */
@@ -96,6 +103,7 @@ export class Replica {
     const timestamp = put.lastWriterWins ? this.clock.now(context.wallMs) : 0;
     const sibling = { value: put.value, timestamp };
     const updated = updateVersionSet(current, put.context, this.actorId, sibling);
+    if (contextOf(updated).length > COORDINATED_ACTOR_COUNT_MAX) return { status: 'unknown-dot' };
     const count = siblingCount(updated);
     if (count > this.options.siblingCountMax) return { status: 'too-many-siblings' };
     const record = encodeVersionSet(updated);
@@ -122,6 +130,7 @@ export class Replica {
     if (incoming.lastWriterWins) this.observeTimestamp(context, incoming);
     const merged = syncVersionSets(current, incoming);
     if (merged === current) return 'stored';
+    if (contextOf(merged).length > VECTOR_COUNT_MAX) return 'overloaded';
     const bytes = merged === incoming ? copyBytes(record) : encodeVersionSet(merged);
     if (!this.store.put(partition, key, bytes)) return 'disk-full';
     this.counters.mergeCount++;

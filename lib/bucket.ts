@@ -46,7 +46,7 @@ export interface RequestOptions {
   readonly n?: number;
   readonly r?: number;
   readonly w?: number;
-  /** Milliseconds until the request fails. @default the cluster's `requestTimeoutMs` */
+  /** Milliseconds until the request fails; what reads and then writes has them twice. @default the cluster's `requestTimeoutMs` */
   readonly timeoutMs?: number;
   /** Ends the request early, as indefinite if it was sent. */
   readonly signal?: AbortSignal;
@@ -77,6 +77,23 @@ export interface BucketEnvironment {
   readonly limits: Limits;
   readonly replication: Replication;
   readonly requestTimeoutMs: number;
+}
+
+/** Encodes the context only if it is asked for: most writes are followed by none. */
+class StoredPut implements PutResult {
+  private readonly vector: VersionVector | null;
+  private readonly coordinator: ActorAddress;
+  private readonly hash: KeyHash;
+
+  constructor(vector: VersionVector | null, coordinator: ActorAddress, hash: KeyHash) {
+    this.vector = vector;
+    this.coordinator = coordinator;
+    this.hash = hash;
+  }
+
+  get context(): string | undefined {
+    return this.vector === null ? undefined : tokenOf(this.vector, this.coordinator, this.hash);
+  }
 }
 
 /** What a read found. */
@@ -277,8 +294,7 @@ export class Bucket<T> {
       this.lastWriterWins,
       settings,
     );
-    if (context === null) return { context: undefined };
-    return { context: tokenOf(context, coordinator, located.hash) };
+    return new StoredPut(context, coordinator, located.hash);
   }
 
   private locate(key: Key): Located {

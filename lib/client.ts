@@ -372,7 +372,7 @@ function putError(
     case 'unknown-dot':
       return new RingletError(
         'RINGLET_CONTEXT_UNKNOWN_DOT',
-        'put: the context names a write that its node never made',
+        'put: the context names a write that no node can have made',
       );
     case 'too-many-siblings':
       return new RingletError(

@@ -305,6 +305,7 @@ export interface ClusterParts<NodeStats> {
   readonly environment: BucketEnvironment;
   /** Where the nodes' files are. */
   readonly dataDir: string;
+  readonly openEvents: readonly HostEvent[];
 }
 
 /** Cluster of nodes that runs. See `Cluster.open` of the public entry. */
@@ -315,6 +316,8 @@ export class RunningCluster<NodeStats> {
   readonly config: ClusterConfig;
   /** Where the nodes' files are. */
   readonly dataDir: string;
+  /** What happened while it opened: each node came up, and its store was perhaps not as it was left. */
+  readonly openEvents: readonly ClusterEvent[];
   /** The links between the nodes. */
   readonly network: ClusterNetwork;
   private readonly host: ClusterHost<readonly HostThreadStats<NodeStats>[]>;
@@ -331,6 +334,7 @@ export class RunningCluster<NodeStats> {
     this.nodeIds = Object.freeze(parts.config.nodes.map(({ id }) => id));
     this.names = new NodeNames(this.nodeIds);
     this.network = new ClusterNetwork(this.names, parts.host);
+    this.openEvents = Object.freeze(parts.openEvents.map((event) => this.publicEvent(event)));
   }
 
   /**
@@ -366,10 +370,17 @@ export class RunningCluster<NodeStats> {
 
   /** Takes an event of the host. Called by the public entry. */
   dispatch(event: HostEvent): void {
-    const { member, ...rest } = event;
-    const published: ClusterEvent = { ...rest, node: this.names.idOf(member) };
+    const published = this.publicEvent(event);
     // Each on its own: one that throws must not stop the host in the middle of a change.
-    for (const listener of this.listeners) queueMicrotask(() => listener(published));
+    for (const listener of this.listeners) {
+      queueMicrotask(() => {
+        if (this.listeners.has(listener)) listener(published);
+      });
+    }
+  }
+
+  private publicEvent({ member, ...rest }: HostEvent): ClusterEvent {
+    return { ...rest, node: this.names.idOf(member) };
   }
 
   /** Ends requests under way, closes all stores in good order and releases the folder. Calling it again waits for the same end. */

@@ -69,7 +69,7 @@ export const errorCodes = {
   RINGLET_NODE_VERSION: { definite: true, advice: 'run on a newer Node.js' },
   RINGLET_STORE_ROLLED_BACK: {
     definite: true,
-    advice: 'restore the missing -wal file, or repair from peers',
+    advice: 'put the missing file back; or, to go on without what it held, delete the .mark file',
   },
   RINGLET_STORE_CORRUPT: {
     definite: true,

@@ -104,6 +104,7 @@ export class NodeThread implements ThreadApi {
       clusterId,
       nodeId: node.id,
       durability: config.durability,
+      hasPeers: config.nodes.length > 1,
       limits: config.limits,
       createIncarnation: () => drawIncarnation(random),
       bootId,

@@ -19,7 +19,9 @@ export interface OpenedHost {
   readonly environment: BucketEnvironment;
   /** Where the nodes' files are. */
   readonly dataDir: string;
-  /** Whom the host tells what happens. Nobody at first. */
+  /** What happened before anyone could listen. */
+  readonly openEvents: readonly HostEvent[];
+  /** Whom the host tells what happens from then on. */
   readonly listeners: Set<(event: HostEvent) => void>;
 }
 
@@ -42,17 +44,22 @@ export async function openHost(options: ClusterOptions): Promise<OpenedHost> {
       hashSeed: createHashSeed(config.seed),
     });
     const listeners = new Set<(event: HostEvent) => void>();
+    const openEvents: HostEvent[] = [];
+    let isOpen = false;
     const onEvent = (event: HostEvent) => {
+      if (!isOpen) openEvents.push(event);
       for (const listener of listeners) listener(event);
     };
     const host = await ThreadHost.open({ config, ring, directory, onEvent });
     const { client } = await host.openClient();
+    isOpen = true;
     const { limits, requestTimeoutMs } = config;
     return {
       config,
       host,
       dataDir: directory.path,
       environment: { client, ring, limits, replication: config.replication, requestTimeoutMs },
+      openEvents,
       listeners,
     };
   } catch (error) {

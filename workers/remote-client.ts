@@ -2,8 +2,9 @@
  * A client in another thread of the application: it takes the port that `cluster.client()` gave, learns the
  * ring from it, and from then on talks to the node threads directly.
  */
-import type { MessagePort } from 'node:worker_threads';
+import { MessagePort } from 'node:worker_threads';
 import { Bucket, type BucketEnvironment, type BucketOptions } from '../lib/bucket.ts';
+import { show } from '../lib/config.ts';
 import { RingletError } from '../lib/errors.ts';
 import { ClientEndpoint } from './client-endpoint.ts';
 import type { ClientNotice } from './thread-messages.ts';
@@ -19,10 +20,15 @@ export class RemoteClient {
    * Connects through a port of `cluster.client()`, which may have been transferred to this thread.
    *
    * @param timeoutMs How long to wait for the cluster. @default 20000
-   * @throws {RingletError} RINGLET_TIMEOUT if the port is silent, RINGLET_CLOSED if the cluster is closed
+   * @throws {RingletError} RINGLET_OPTION_INVALID if it is no port, RINGLET_TIMEOUT if it is silent, RINGLET_CLOSED if the cluster is closed
    */
   static connect(port: MessagePort, timeoutMs = 20_000): Promise<RemoteClient> {
     return new Promise((resolve, reject) => {
+      if (!(port instanceof MessagePort)) {
+        const problem = `port: got ${show(port)}, expected what \`cluster.client()\` gave`;
+        reject(new RingletError('RINGLET_OPTION_INVALID', problem));
+        return;
+      }
       const end = () => {
         clearTimeout(timer);
         port.off('close', onClose);

@@ -58,6 +58,8 @@ export interface SqliteStoreOptions {
   readonly nodeId: string;
   readonly durability: Durability;
   readonly limits: Pick<Limits, 'bufferCountMax' | 'bufferBytesMax'>;
+  /** Other nodes have copies: a store that lost something may go on, they have it. Without them it is refused. @default true */
+  readonly hasPeers?: boolean;
   /** A random whole number below 2^37, for a store that begins a new life. */
   readonly createIncarnation: () => number;
   /** Names the boot of the machine: another one means that the power may have gone in between. */
@@ -152,9 +154,20 @@ function openOrCreate(
   if (mark === null && !hasCompanion(options.path)) {
     return { file: createOwnFile(options), report: { status: 'created', detail: '' } };
   }
-  if (hasCompanion(options.path)) setAside(options.path);
   const report: OpenReport = { status: 'rolled-back', detail: 'the file is gone' };
+  refuseWithoutPeers(options, mark, report);
+  if (hasCompanion(options.path)) setAside(options.path);
   return { file: createOwnFile(options), report };
+}
+
+/** Called before anything is written, so that what is missing can still be put back. No mark means that the loss is accepted. */
+function refuseWithoutPeers(
+  { hasPeers, path }: SqliteStoreOptions,
+  mark: Mark | null,
+  report: OpenReport,
+): void {
+  if (hasPeers !== false || mark === null) return;
+  throw new RingletError('RINGLET_STORE_ROLLED_BACK', `${quote(path)}: ${report.detail}`);
 }
 
 function createOwnFile(options: SqliteStoreOptions): OpenStoreFile {
@@ -239,6 +252,8 @@ class JournaledStore implements SqliteStore {
     );
     this.replayJournal();
     this.openReport = report ?? this.judge();
+    if (this.openReport.status === 'rolled-back')
+      refuseWithoutPeers(options, mark.stored, this.openReport);
     this.meta = {
       ...this.meta,
       incarnation:

@@ -341,7 +341,7 @@ export class ThreadHost implements ClusterHost<ThreadStats[]> {
   // -------------------------------------------------------------------------------- nodes
 
   isUp(address: ActorAddress): boolean {
-    return this.members[address]!.state === 'up';
+    return this.closing === null && this.members[address]!.state === 'up';
   }
 
   async killNode(address: ActorAddress): Promise<void> {
@@ -404,7 +404,8 @@ export class ThreadHost implements ClusterHost<ThreadStats[]> {
   /** Starts a node that nobody waits for. */
   private revive(address: ActorAddress): void {
     this.startNode(address).catch((error: unknown) => {
-      if (this.closing !== null || this.isUp(address)) return;
+      // The end of its thread, or of this life of the node, is dealt with where it is noticed.
+      if (this.closing !== null || isEnd(error)) return;
       const reason = `cannot be started again: ${messageOf(error)}`;
       this.options.onEvent({ type: 'member', member: address, status: 'down', reason });
     });

@@ -46,7 +46,7 @@ async function diesUnderLoad(
 ): Promise<void> {
   const threads = await openThreads(t, {
     ...options,
-    limits: { threadHeapBytesMax: 64 * MEBIBYTE },
+    limits: { threadHeapBytesMax: 256 * MEBIBYTE },
   });
   const { cluster, host, events, nodesOf } = threads;
   const bucket = cluster.bucket('b', { codec: string });

@@ -11,7 +11,12 @@ import test, { type ExecutionContext } from 'ava';
 import Database from 'better-sqlite3';
 import { bucketPrefix, nodeAddress, recordKey } from '../../lib/address.ts';
 import { decodeContextToken, encodeContextToken } from '../../lib/clock/context-token.ts';
-import { nodeOfActor, type VersionVector } from '../../lib/clock/version-vector.ts';
+import {
+  createActorId,
+  nodeOfActor,
+  VECTOR_COUNT_MAX,
+  type VersionVector,
+} from '../../lib/clock/version-vector.ts';
 import { createHashSeed, hashKey } from '../../lib/hash.ts';
 import {
   type Bucket,
@@ -341,6 +346,16 @@ function forge(token: string, { cluster, key }: World, counter: (known: number) 
   return encodeContextToken({ vector: forged, coordinator: wrong(coordinator), keyHash });
 }
 
+/** A token of writes by actors that never were. */
+function forgeActors({ cluster, key }: World): string {
+  const keyHash = hashKey(recordKey(bucketPrefix('b'), key), createHashSeed(cluster.config.seed));
+  const vector: VersionVector = Array.from({ length: VECTOR_COUNT_MAX }, (_, index) => ({
+    actor: createActorId(9, index),
+    counter: 1,
+  }));
+  return encodeContextToken({ vector, coordinator: nodeAddress(0), keyHash });
+}
+
 async function contextElsewhere(key: string): Promise<string> {
   const other = new VirtualCluster({ seed: 99, nodes: 3 });
   return (await other.settle(other.bucket('b').get(key))).context;
@@ -389,14 +404,20 @@ checkRows([
   ...badContext(
     'one write ahead of its node',
     'RINGLET_CONTEXT_UNKNOWN_DOT',
-    /a write that its node never made/,
+    /a write that no node can have made/,
     (context, world) => forge(context, world, (known) => known + 1),
   ),
   ...badContext(
     'with a counter far beyond any',
     'RINGLET_CONTEXT_UNKNOWN_DOT',
-    /a write that its node never made/,
+    /a write that no node can have made/,
     (context, world) => forge(context, world, () => Number.MAX_SAFE_INTEGER),
+  ),
+  ...badContext(
+    'of as many actors as fit, none of which ever was',
+    'RINGLET_CONTEXT_UNKNOWN_DOT',
+    /a write that no node can have made/,
+    (_, world) => forgeActors(world),
   ),
 ]);
 

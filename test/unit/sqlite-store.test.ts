@@ -230,6 +230,33 @@ test('a store starts a new incarnation if its file is gone, and keeps an orphane
   store.discard();
 });
 
+test('a store without peers is refused if something is missing, until the loss is accepted', (t) => {
+  const { file, image, open } = createFile(t, { limits: defaultLimits });
+  const store = open();
+  fill(store);
+  copyStoreFiles(file, image);
+  store.discard();
+  const log = fs.readFileSync(`${image}-wal`);
+  const alone = () => openSqliteStore(storeOptions(image, { hasPeers: false }));
+
+  fs.rmSync(`${image}-wal`);
+  const error = t.throws(alone, { code: 'RINGLET_STORE_ROLLED_BACK' });
+  t.true(error?.message.includes('.mark'), 'it says how to go on');
+  t.throws(alone, { code: 'RINGLET_STORE_ROLLED_BACK' }, 'and says so again');
+
+  fs.writeFileSync(`${image}-wal`, log);
+  const restored = alone();
+  t.is(prefixLength(t, restored), 10, 'what was put back is all there');
+  restored.discard();
+
+  fs.rmSync(image);
+  t.throws(alone, { code: 'RINGLET_STORE_ROLLED_BACK' });
+  for (const suffix of ['-wal', '.mark']) fs.rmSync(image + suffix, { force: true });
+  const accepted = alone();
+  t.is(accepted.openReport.status, 'created');
+  accepted.discard();
+});
+
 test('a store without its mark, or with a damaged one, is not trusted to be complete', (t) => {
   const { file, open } = createFile(t);
   const store = open();
