@@ -330,7 +330,8 @@ export class ThreadHost implements ClusterHost<ThreadStats[]> {
 
   /** Makes a thread fail, for tests of supervision. */
   async injectFault(threadIndex: number, fault: ThreadFault): Promise<void> {
-    await this.threads.get(threadIndex)?.control.call('injectFault', fault);
+    const thread = this.threads.get(threadIndex);
+    if (thread !== undefined) await this.tell(thread, [], 'injectFault', fault);
   }
 
   /** Ends a thread at once, wherever it is, as a crash would. */

@@ -44,7 +44,7 @@ export class NodeCell implements Context {
   /** What the turn sends: targets and messages, index by index. */
   readonly outboxTargets: ActorAddress[] = [];
   readonly outboxMessages: Message[] = [];
-  /** The outbox waits for the commit to be durable. Until then the node takes no turn, and its mail gathers. */
+  /** The outbox waits for the commit to be durable. Until then its thread takes no turn, and mail gathers. */
   isHeld = false;
   /** What the turn took, to be answered if its commit fails. */
   readonly takenSources: ActorAddress[] = [];

@@ -4,8 +4,8 @@
  * 1. Take the messages that wait, up to a limit; sample the time once.
  * 2. Run the handlers. What they send stays in each node's outbox.
  * 3. Commit every store that changed.
- * 4. Hand over the outboxes of the nodes whose commit is durable. Where a store syncs in the background, its node's outbox
- *    is held and the thread goes on with its other nodes; the mail that comes meanwhile makes up the node's next batch.
+ * 4. Hand over the outboxes of the nodes whose commit is durable. Where stores sync in the background, side by side, their
+ *    nodes' outboxes are held, and the mail that comes meanwhile makes up the next turn's batch.
  *
  * Invariant: nothing that a turn promises leaves before the state that it rests on is durable. A node
  * whose handler, commit or sync fails is stopped: its store is discarded and nothing that it still holds leaves.
@@ -22,7 +22,7 @@ export interface TurnEnvironment {
   route(source: ActorAddress, target: ActorAddress, message: Message): void;
   /** A node's handler or store threw. The cell is stopped and its store discarded. */
   onCellFailed(cell: NodeCell, error: unknown): void;
-  /** Outboxes were handed over between two turns. */
+  /** The last sync under way has ended: outboxes were handed over, and the next turn may begin. */
   onReleased(): void;
 }
 
@@ -83,30 +83,41 @@ export class TurnRunner {
 
   /** True if a turn would have something to do now. */
   hasWork(nowMs: number): boolean {
+    if (this.isSyncing) return false;
     if (this.hasBackgroundWork) return true;
     for (const cell of this.cells.values()) {
-      if (!isActive(cell)) continue;
+      if (cell.state !== 'running') continue;
       if (!cell.hasStarted || cell.mailbox.count > 0 || cell.timers.dueMs <= nowMs) return true;
     }
     return false;
   }
 
-  /** When the next timer of a running node is due, or Infinity. */
+  /** When the next timer of a running node is due, or Infinity. While a sync is under way its end comes first. */
   get dueMs(): number {
+    if (this.isSyncing) return Number.POSITIVE_INFINITY;
     let dueMs = Number.POSITIVE_INFINITY;
     for (const cell of this.cells.values()) {
-      if (isActive(cell)) dueMs = Math.min(dueMs, cell.timers.dueMs);
+      if (cell.state === 'running') dueMs = Math.min(dueMs, cell.timers.dueMs);
     }
     return dueMs;
   }
 
-  /** Runs one turn over all running nodes. @param wallMs The host's wall clock; each node adds its own skew. */
-  run(nowMs: number, wallMs: number): void {
+  /** A running node's outbox waits for a sync. The next turn begins when all have ended: bigger batches cost less. */
+  private get isSyncing(): boolean {
     for (const cell of this.cells.values()) {
-      // A sync may have ended while the node was paused.
-      if (cell.isHeld && cell.state === 'running') this.flush(cell);
+      if (cell.isHeld && cell.state === 'running') return true;
     }
-    const active = [...this.cells.values()].filter(isActive);
+    return false;
+  }
+
+  /** Runs one turn over all running nodes, unless a sync is under way. @param wallMs The host's wall clock; each node adds its own skew. */
+  run(nowMs: number, wallMs: number): void {
+    const active = [...this.cells.values()].filter((cell) => cell.state === 'running');
+    for (const cell of active) {
+      // A sync may have ended while the node was paused.
+      if (cell.isHeld) this.flush(cell);
+    }
+    if (this.isSyncing) return;
     const share = Math.max(1, Math.floor(this.limits.turnCountMax / Math.max(1, active.length)));
     let takenCount = 0;
     for (const cell of active) {
@@ -160,7 +171,7 @@ export class TurnRunner {
       this.fail(cell, error);
     } else if (cell.isHeld && cell.state === 'running') {
       this.flush(cell);
-      this.environment.onReleased();
+      if (!this.isSyncing) this.environment.onReleased();
     }
   }
 
@@ -189,10 +200,6 @@ export class TurnRunner {
     cell.store.discard();
     this.environment.onCellFailed(cell, error);
   }
-}
-
-function isActive(cell: NodeCell): boolean {
-  return cell.state === 'running' && !cell.isHeld;
 }
 
 /** Runs a node's start, due timers and waiting messages, at most `countMax` of the latter. */

@@ -450,18 +450,47 @@ test('what a turn sends is held until its commit is durable, and mail gathers me
   );
 });
 
-test('a node waits for its own sync, not for that of another', (t) => {
+test('what rests on nothing that is synced leaves at once; the next turn begins when all syncs have ended', (t) => {
   const rig = createRig();
   const asker = nodeAddress(0);
   const [slow, quick] = [nodeAddress(1), nodeAddress(2)];
-  addLaggingNode(rig, slow);
+  const node = addLaggingNode(rig, slow);
   rig.add(quick, pong);
-  for (const target of [slow, quick]) rig.runner.deliver(asker, target, numbered(1), 1);
+  const deliver = () => {
+    for (const target of [slow, quick]) rig.runner.deliver(asker, target, numbered(1), 1);
+  };
+  const sources = () => rig.sent.splice(0).map(({ source }) => source);
+  deliver();
   rig.runner.run(1, 1);
-  t.deepEqual(
-    rig.sent.map(({ source }) => source),
-    [quick],
-  );
+  t.deepEqual(sources(), [quick]);
+  deliver();
+  rig.runner.run(2, 2);
+  t.deepEqual(sources(), [], 'the slow one is waited for');
+  node.endSync(1);
+  t.true(rig.log.includes('released'));
+  rig.runner.run(3, 3);
+  t.deepEqual(sources(), [slow, quick]);
+});
+
+test('a node that was killed or paused while its sync was under way is not waited for', (t) => {
+  for (const stop of ['kill', 'pause'] as const) {
+    const rig = createRig();
+    const [slow, quick] = [nodeAddress(1), nodeAddress(2)];
+    const node = addLaggingNode(rig, slow);
+    rig.add(quick, pong);
+    rig.runner.deliver(nodeAddress(0), slow, numbered(1), 1);
+    rig.runner.run(1, 1);
+    if (stop === 'kill') rig.runner.remove(slow);
+    else node.cell.state = 'paused';
+    rig.runner.deliver(nodeAddress(0), quick, numbered(2), 1);
+    t.true(rig.runner.hasWork(1), stop);
+    rig.runner.run(2, 2);
+    t.deepEqual(
+      rig.sent.map(({ source }) => source),
+      [quick],
+      stop,
+    );
+  }
 });
 
 test('a reply that rests on what a sync has not reached waits too', (t) => {
