@@ -97,7 +97,7 @@ export class Replica {
       this.renewIncarnation(context.random);
       return { status: 'unknown-dot' };
     }
-    if (put.lastWriterWins && !this.isPlausible(context, put.context)) {
+    if (put.lastWriterWins && !this.isPlausible(context, put.context, contextOf(current))) {
       return { status: 'unknown-dot' };
     }
     const timestamp = put.lastWriterWins ? this.clock.now(context.wallMs) : 0;
@@ -152,10 +152,15 @@ export class Replica {
     this.actorId = createActorId(this.options.address, incarnation);
   }
 
-  /** A last-writer-wins dot counts by time; a context from too far in the future would win for ever. */
-  private isPlausible(context: Context, vector: VersionVector): boolean {
-    return vector.every(
-      ({ counter }) => this.clock.observe(counter, context.wallMs) === 'accepted',
+  /**
+   * A last-writer-wins dot counts by time; a context from too far in the future would win for ever. Unless the record is
+   * itself from there, because a node's clock was ahead: then it takes a still later write to replace it.
+   */
+  private isPlausible(context: Context, claimed: VersionVector, known: VersionVector): boolean {
+    const knownMax = known.reduce((max, { counter }) => Math.max(max, counter), 0);
+    return claimed.every(
+      ({ counter }) =>
+        counter <= knownMax || this.clock.observe(counter, context.wallMs) === 'accepted',
     );
   }
 

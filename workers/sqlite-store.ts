@@ -267,12 +267,15 @@ class JournaledStore implements SqliteStore {
     this.startWriting();
     this.makeRoom();
     this.sync = options.durability === 'full' ? this.openLogSync() : null;
+    this.syncedNumber = this.seq;
   }
 
   private openLogSync(): LogSync {
     return new LogSync(`${this.options.path}-wal`, {
       onSynced: (commitNumber) => {
         this.syncedNumber = commitNumber;
+        // Not before: were the mark ahead of the log after a power loss, it would accuse a sound store.
+        this.mark.write({ seq: commitNumber, incarnation: this.incarnation });
         this.onDurable?.(null);
       },
       onFailed: (cause) => {
@@ -282,12 +285,13 @@ class JournaledStore implements SqliteStore {
     });
   }
 
+  /** The journal's last row. */
   get commitNumber(): number {
-    return this.commitCount;
+    return this.seq;
   }
 
   get durableNumber(): number {
-    return this.sync === null ? this.commitCount : this.syncedNumber;
+    return this.sync === null ? this.seq : this.syncedNumber;
   }
 
   get incarnation(): number {
@@ -445,9 +449,9 @@ class JournaledStore implements SqliteStore {
       }
       this.batch.reset();
       this.commitCount++;
-      this.mark.write({ seq: this.seq, incarnation: this.incarnation });
+      if (this.sync === null) this.mark.write({ seq: this.seq, incarnation: this.incarnation });
     });
-    this.sync?.request(this.commitCount);
+    this.sync?.request(this.seq);
     if (this.commitCount % WAL_LOOK_COMMITS === 0)
       this.boundWal(WAL_HARD_FACTOR * this.walPagesMax);
     this.makeRoom();

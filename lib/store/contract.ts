@@ -54,7 +54,7 @@ export interface PartitionStore {
   /** Makes every put since the last commit part of the store, in one transaction. Does nothing if there was none. */
   commit(): void;
 
-  /** Counts commits: the number of the last one. */
+  /** The number of the last commit. It grows with each. */
   readonly commitNumber: number;
 
   /** The number of the last commit that is durable: {@link commitNumber}, or less while a sync is under way. */

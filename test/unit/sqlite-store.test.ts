@@ -55,6 +55,15 @@ function fill(store: SqliteStore): void {
   for (let index = 0; index < 10; index++) putAndCommit(store, `k${index}`, valueAt(index));
 }
 
+/** Waits until all commits of a store are synced. */
+async function untilDurable(store: SqliteStore): Promise<void> {
+  while (store.durableNumber < store.commitNumber) {
+    await new Promise<void>((resolve, reject) => {
+      store.onDurable = (error) => (error === null ? resolve() : reject(error));
+    });
+  }
+}
+
 /** A value that is easy to find in a file. */
 function valueAt(index: number): string {
   return `value-${index}-${'abcdefghij'[index]!.repeat(200)}`;
@@ -187,13 +196,14 @@ const losses: Record<string, (image: string, databaseBefore: Buffer) => void> = 
 };
 
 for (const [title, lose] of Object.entries(losses)) {
-  test(`a store starts a new incarnation if ${title}`, (t) => {
+  test(`a store starts a new incarnation if ${title}`, async (t) => {
     const { file, image, open, openImage } = createFile(t, { limits: defaultLimits });
     const first = open();
     first.close();
     const databaseBefore = fs.readFileSync(file);
     const store = open();
     fill(store);
+    await untilDurable(store);
     copyStoreFiles(file, image);
     lose(image, databaseBefore);
     const again = openImage();
@@ -230,10 +240,26 @@ test('a store starts a new incarnation if its file is gone, and keeps an orphane
   store.discard();
 });
 
-test('a store without peers is refused if something is missing, until the loss is accepted', (t) => {
+test('a log that lost what was never synced is not accused', async (t) => {
+  const { file, image, open, openImage } = createFile(t, { limits: defaultLimits });
+  const store = open();
+  fill(store);
+  await untilDurable(store);
+  copyStoreFiles(file, image);
+  putAndCommit(store, 'k10', 'not synced yet');
+  fs.copyFileSync(`${file}.mark`, `${image}.mark`);
+  const again = openImage();
+  t.is(again.openReport.status, 'recovered');
+  t.is(again.incarnation, store.incarnation);
+  again.discard();
+  store.discard();
+});
+
+test('a store without peers is refused if something is missing, until the loss is accepted', async (t) => {
   const { file, image, open } = createFile(t, { limits: defaultLimits });
   const store = open();
   fill(store);
+  await untilDurable(store);
   copyStoreFiles(file, image);
   store.discard();
   const log = fs.readFileSync(`${image}-wal`);
