@@ -110,7 +110,9 @@ function checkEnvironment(): void {
 }
 
 function createTemporaryDirectory(): string {
-  return fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'ringlet-')));
+  return attempt(os.tmpdir(), () =>
+    fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'ringlet-'))),
+  );
 }
 
 /** Checks a name, makes the directory if it is not there, and returns its real path. */

@@ -6,13 +6,14 @@
  * and an update reads the record first for its context.
  */
 import { readFile } from 'node:fs/promises';
-import { basename } from 'node:path';
+import { basename, resolve } from 'node:path';
 import type { ClusterConfig } from '../config.ts';
 import { messageOf } from '../errors.ts';
 import { CoreWorkload, type Operation } from '../workload/core-workload.ts';
-import { parseOverride, parseProperties } from '../workload/properties.ts';
+import { type Properties, parseOverride, parseProperties } from '../workload/properties.ts';
 import { runOperations } from '../workload/runner.ts';
 import { operationKinds, resolveWorkload, type WorkloadSettings } from '../workload/settings.ts';
+import { standardWorkloads } from '../workload/standard.ts';
 import { processClock } from './clock.ts';
 import { ExitStatus, InputError } from './exit.ts';
 import { Latencies, type LatencySummary, summaryHead, summaryRow } from './latencies.ts';
@@ -28,9 +29,9 @@ import { type Session, withCluster } from './session.ts';
 
 /** What commander hands over. */
 export interface BenchArguments extends ClusterArguments {
-  /** Property files, later ones win. */
+  /** Property files or names of standard workloads, later ones win. */
   readonly properties: readonly string[];
-  /** `name=value`, wins over files. */
+  /** `name=value`, wins over them. */
   readonly property: readonly string[];
   readonly clients?: number;
   readonly target?: number;
@@ -46,8 +47,17 @@ export interface RecordStore {
   put(key: string, value: Uint8Array, options?: { readonly context: string }): Promise<unknown>;
 }
 
+/** Properties, and where they come from. */
+interface SourcedProperties {
+  readonly properties: Properties;
+  /** The path of a file, or `built-in`. */
+  readonly source: string;
+}
+
 interface BenchPlan {
   readonly name: string;
+  /** Where the workload comes from: paths or `built-in`, joined as the names are. Null without `-P`. */
+  readonly source: string | null;
   readonly workload: WorkloadSettings;
   readonly clients: number;
   readonly targetPerSecond: number | null;
@@ -67,13 +77,14 @@ const CLIENTS_DEFAULT = 64;
 
 /** Runs the verb. */
 export async function bench(given: BenchArguments, session: Session): Promise<ExitStatus> {
-  const properties = await readProperties(given);
-  const workload = resolveWorkload(properties);
+  const sourced = await Promise.all(given.properties.map(readWorkload));
+  const workload = resolveWorkload(mergeProperties(sourced, given.property));
   if (!given.load && given.data === undefined) {
     throw new InputError('--no-load needs --data with a folder that was loaded before');
   }
   const plan: BenchPlan = {
     name: given.properties.map((file) => basename(file)).join('+') || 'defaults',
+    source: sourced.map(({ source }) => source).join('+') || null,
     workload,
     clients: given.clients ?? workload.clients ?? CLIENTS_DEFAULT,
     targetPerSecond: given.target ?? workload.targetPerSecond,
@@ -94,23 +105,32 @@ export async function bench(given: BenchArguments, session: Session): Promise<Ex
   });
 }
 
-async function readProperties(given: BenchArguments): Promise<Map<string, string>> {
-  const properties = new Map<string, string>();
-  for (const file of given.properties) {
-    for (const [name, value] of parseProperties(await readWorkloadFile(file), file)) {
-      properties.set(name, value);
-    }
-  }
-  for (const text of given.property) properties.set(...parseOverride(text));
-  return properties;
+/** Later ones win, and overrides over all. */
+function mergeProperties(
+  sourced: readonly SourcedProperties[],
+  overrides: readonly string[],
+): Properties {
+  return new Map([
+    ...sourced.flatMap(({ properties }) => [...properties]),
+    ...overrides.map(parseOverride),
+  ]);
 }
 
-async function readWorkloadFile(file: string): Promise<string> {
+/** A file wins over the standard workload of its name. */
+async function readWorkload(name: string): Promise<SourcedProperties> {
+  let text: string;
   try {
-    return await readFile(file, 'utf8');
+    text = await readFile(name, 'utf8');
   } catch (error) {
+    const standard = isMissing(error) ? standardWorkloads.get(name) : undefined;
+    if (standard !== undefined) return { properties: standard, source: 'built-in' };
     throw new InputError(`cannot read the workload file: ${messageOf(error)}`);
   }
+  return { properties: parseProperties(text, name), source: resolve(name) };
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
 }
 
 /** The load phase: as fast as it goes, whatever rate the run phase has. */
@@ -244,7 +264,8 @@ function announce(plan: BenchPlan, config: ClusterConfig, output: Output): void 
     plan.targetPerSecond === null
       ? 'closed loop'
       : `open loop at ${formatCount(plan.targetPerSecond)} ops/s`;
-  output.say(`workload  ${plan.name}: ${mix.join(', ')}, ${workload.requestDistribution}`);
+  const origin = plan.source === null ? '' : ` (${plan.source})`;
+  output.say(`workload  ${plan.name}${origin}: ${mix.join(', ')}, ${workload.requestDistribution}`);
   output.say(`records   ${formatCount(workload.insertCount)}, ${size}`);
   output.say(`cluster   ${clusterLine(config)}`);
   output.say(`clients   ${plan.clients}, ${loop}`);
@@ -282,6 +303,8 @@ function settingsOf(plan: BenchPlan, config: ClusterConfig) {
   const { workload } = plan;
   return {
     ...describeCluster(config),
+    workload: plan.name,
+    source: plan.source,
     clients: plan.clients,
     target: plan.targetPerSecond,
     versioned: plan.isVersioned,

@@ -40,6 +40,8 @@ export class CartReplay {
   readonly counters = createCartCounters();
   /** Lines added so far. */
   doneCount = 0;
+  /** Called after each line that was added. */
+  onDone: () => void = () => {};
   /** Lines that could not be added. */
   readonly failures: string[] = [];
   private readonly clients: readonly CartClient[];
@@ -92,6 +94,7 @@ export class CartReplay {
       .then(
         () => {
           this.doneCount += 1;
+          this.onDone();
         },
         (error: unknown) => {
           this.failures.push(`line ${line.id}: ${messageOf(error)}`);

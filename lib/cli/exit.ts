@@ -14,7 +14,7 @@ export class InputError extends Error {
   override readonly name = 'InputError';
 }
 
-/** The run was ended from outside, by Ctrl-C or SIGTERM. */
+/** The run was ended from outside: see {@link listenForInterrupts}. */
 export class InterruptedError extends Error {
   override readonly name = 'InterruptedError';
 
@@ -59,7 +59,10 @@ export function lineOf(error: unknown): string {
 /** A terminal and a parent such as npm may both pass the same Ctrl-C on. */
 const SAME_INTERRUPT_MS = 1000;
 
-/** A signal that aborts on Ctrl-C or SIGTERM. A second one, later, ends the process at once. */
+/**
+ * A signal that aborts on Ctrl-C, on SIGTERM, when the terminal goes away, and when nobody reads what is printed any more.
+ * A second one of these, later, ends the process at once.
+ */
 export function listenForInterrupts(): AbortSignal {
   const controller = new AbortController();
   let firstMs = Number.POSITIVE_INFINITY;
@@ -68,8 +71,12 @@ export function listenForInterrupts(): AbortSignal {
     firstMs = Math.min(firstMs, performance.now());
     controller.abort(new InterruptedError());
   };
-  process.on('SIGINT', onSignal);
-  process.on('SIGTERM', onSignal);
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, onSignal);
+  // A reader such as `head` may go away early.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    controller.abort(new InterruptedError());
+  });
   return controller.signal;
 }
 

@@ -17,11 +17,6 @@ import type { TourArguments } from './tour.ts';
  * @param args What stands after the name of the command.
  */
 export async function runCommandLine(args: readonly string[]): Promise<void> {
-  // A reader such as `head` may go away early: that is no error.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(ExitStatus.Ok);
-    throw error;
-  });
   const signal = listenForInterrupts();
   let status: ExitStatus = ExitStatus.Ok;
   const program = createProgram(signal, (result) => {
@@ -76,8 +71,13 @@ function createProgram(signal: AbortSignal, onStatus: (status: ExitStatus) => vo
 
   addClusterOptions(program.command('bench'))
     .description('Run a YCSB core workload: A, B, C, D or F.')
-    .option('-P, --properties <file>', 'property file of a workload; may be repeated', collect, [])
-    .option('-p, --property <name=value>', 'overrides the files; may be repeated', collect, [])
+    .option(
+      '-P, --properties <workload>',
+      'property file, or workloada, workloadb, workloadc, workloadd or workloadf; may be repeated',
+      collect,
+      [],
+    )
+    .option('-p, --property <name=value>', 'overrides the workload; may be repeated', collect, [])
     .option(
       '--clients <count>',
       'operations under way (default: threadcount, or 64)',

@@ -111,6 +111,14 @@ async function addLines(
   const progress = showProgress('replay', lineCount, () => replay.doneCount);
   let takenCount = 0;
   let brokenCount = 0;
+  let steps = Promise.resolve();
+  // By what has been added, not by what was read: thousands of lines may be under way.
+  const runSteps = () => {
+    while (script.length > 0 && replay.doneCount + brokenCount >= script[0]!.line) {
+      steps = steps.then(script.shift()!.run);
+    }
+  };
+  replay.onDone = runSteps;
   try {
     for await (const item of takeLines(file, lineCount)) {
       signal.throwIfAborted();
@@ -120,12 +128,10 @@ async function addLines(
         continue;
       }
       takenCount += 1;
-      while (script.length > 0 && takenCount + brokenCount >= script[0]!.line) {
-        await script.shift()!.run();
-      }
       await replay.add(item);
     }
     await replay.drain();
+    await steps;
   } finally {
     progress.stop();
     await faults.end();

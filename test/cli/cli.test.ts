@@ -54,6 +54,7 @@ const badInput: [args: string[], message: RegExp][] = [
   [['bench', '-p', 'recordcount'], /name=value/],
   [['bench', '-p', 'recordcuont=5'], /`recordcuont`, did you mean `recordcount`/],
   [['bench', '-p', 'scanproportion=0.95'], /scans are not supported yet/],
+  [['bench', '-P', 'workloade'], /scans are not supported yet/],
   [['bench', '--no-load'], /--no-load needs --data/],
   [['bench', '--data', '/dev/null/x'], /dev\/null/],
   [['replay', 'carts'], /missing required argument 'file'/],
@@ -108,6 +109,27 @@ test.serial('bench: one JSON object with throughput, latencies and settings', as
     'UPDATE',
   ]);
   t.like(result.settings, { nodes: 5, threads: 2, clients: 8, seed: 5, recordcount: 300 });
+  t.like(result.settings, { workload: 'workload', source: file });
+});
+
+test.serial('bench: a standard workload needs no file, and a file of its name wins', async (t) => {
+  const workingFolder = process.cwd();
+  t.teardown(() => process.chdir(workingFolder));
+  process.chdir(await mkdtemp(join(folder, 'empty-')));
+  const args = ['-P', 'workloada', '-p', 'recordcount=200', '-p', 'operationcount=500'];
+  const builtIn = await runCommand(['bench', ...args, ...FAST, '--json']);
+  t.is(builtIn.status, 0, builtIn.stderr);
+  const result = JSON.parse(builtIn.stdout);
+  t.like(result, { operations: 500, errors: 0, notFound: 0, workload: 'workloada' });
+  t.is(result.load.operations, 200);
+  t.deepEqual(Object.keys(result.byOperation).sort(), ['READ', 'UPDATE']);
+  t.like(result.settings, { workload: 'workloada', source: 'built-in' });
+
+  await writeFile('workloada', 'readproportion=1\nupdateproportion=0\n');
+  const own = await runCommand(['bench', ...args, ...FAST]);
+  t.is(own.status, 0, own.stderr);
+  const file = join(process.cwd(), 'workloada');
+  t.true(own.stdout.startsWith(`workload  workloada (${file}): READ 100 %, uniform\n`), own.stdout);
 });
 
 test.serial('bench: an open loop keeps its rate, and a data folder its records', async (t) => {

@@ -1041,6 +1041,38 @@ test.serial(
   },
 );
 
+test.serial('RINGLET_STORE_ROLLED_BACK: a single node whose log was removed', async (t) => {
+  const folder = path.join(temporaryFolder(t), 'data');
+  const entry = new URL('../../lib/index.ts', import.meta.url).href;
+  const alone: ClusterOptions = { nodes: 1, dataDir: folder };
+  const program = `
+    import { Cluster, string } from ${JSON.stringify(entry)};
+    const cluster = await Cluster.open(${JSON.stringify(alone)});
+    await cluster.bucket('b', { codec: string }).put('k', 'acknowledged');
+    process.stdout.write('stored');
+    setInterval(() => {}, 1000);`;
+  const child = spawn(
+    process.execPath,
+    ['--no-warnings', '--input-type=module', '--eval', program],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  const exit = once(child, 'exit');
+  await once(child.stdout, 'data');
+  child.kill('SIGKILL');
+  await exit;
+  const log = path.join(folder, 'a.db-wal');
+  const content = fs.readFileSync(log);
+  fs.rmSync(log);
+  await refused(t, {
+    code: 'RINGLET_STORE_ROLLED_BACK',
+    message: /a\.db": the file ends with row \d+, row \d+ was committed/,
+    act: () => Cluster.open(alone),
+  });
+  fs.writeFileSync(log, content);
+  await using cluster = await Cluster.open(alone);
+  t.is((await cluster.bucket('b', { codec: string }).get('k')).value, 'acknowledged');
+});
+
 // --- Stores that were tampered with --------------------------------------------------------------------
 
 interface TamperRow {

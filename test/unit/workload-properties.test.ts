@@ -1,8 +1,11 @@
 /** Property files and the settings made of them. */
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import test from 'ava';
 import { parseOverride, parseProperties } from '../../lib/workload/properties.ts';
 import { resolveWorkload } from '../../lib/workload/settings.ts';
+import { standardWorkloads } from '../../lib/workload/standard.ts';
 
 const texts: [title: string, text: string, expected: [string, string][]][] = [
   ['nothing', '', []],
@@ -129,25 +132,35 @@ for (const [text, code, message] of refusals) {
   });
 }
 
-const dataFolder = process.env.RINGLET_DATA;
 for (const name of ['a', 'b', 'c', 'd', 'f']) {
-  test(`settings: core workload ${name} is taken as it is`, async (t) => {
-    if (dataFolder === undefined) {
-      t.log('skipped: RINGLET_DATA names no folder with ycsb/');
-      return t.pass();
-    }
-    const settings = settingsOf(await readFile(`${dataFolder}/ycsb/workload${name}`, 'utf8'));
+  test(`settings: core workload ${name} is taken as it is`, (t) => {
+    const settings = resolveWorkload(standardWorkloads.get(`workload${name}`)!);
     t.is(settings.recordCount, 1000);
     t.is(settings.requestDistribution, name === 'd' ? 'latest' : 'zipfian');
     t.is(settings.proportions['READ-MODIFY-WRITE'], name === 'f' ? 0.5 : 0);
   });
 }
 
-test('settings: core workload e is refused because of its scans', async (t) => {
-  if (dataFolder === undefined) {
-    t.log('skipped: RINGLET_DATA names no folder with ycsb/');
-    return t.pass();
-  }
-  const text = await readFile(`${dataFolder}/ycsb/workloade`, 'utf8');
-  t.throws(() => settingsOf(text), { message: /scans are not supported yet/ });
+test('settings: core workload e is refused because of its scans', (t) => {
+  const workload = standardWorkloads.get('workloade')!;
+  t.throws(() => resolveWorkload(workload), { message: /scans are not supported yet/ });
 });
+
+const ycsbFolder = join(process.env.RINGLET_DATA ?? '', 'ycsb');
+const hasFiles = process.env.RINGLET_DATA !== undefined && existsSync(ycsbFolder);
+
+test('core workloads: there are six', (t) => {
+  const names = ['a', 'b', 'c', 'd', 'e', 'f'].map((name) => `workload${name}`);
+  t.deepEqual([...standardWorkloads.keys()], names);
+});
+
+for (const [name, properties] of standardWorkloads) {
+  test(`core workloads: ${name} says what its file says`, async (t) => {
+    if (!hasFiles) {
+      t.log('skipped: RINGLET_DATA names no folder with ycsb/');
+      return t.pass();
+    }
+    const text = await readFile(join(ycsbFolder, name), 'utf8');
+    t.deepEqual(Object.fromEntries(properties), Object.fromEntries(parseProperties(text, name)));
+  });
+}
