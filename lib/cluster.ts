@@ -383,7 +383,11 @@ export class RunningCluster<NodeStats> {
     return { ...rest, node: this.names.idOf(member) };
   }
 
-  /** Ends requests under way, closes all stores in good order and releases the folder. Calling it again waits for the same end. */
+  /**
+   * Ends requests under way, closes all stores in good order and releases the folder. Calling it again waits for the same end.
+   *
+   * @throws {RingletError} what the closing of a store throws, after everything is released
+   */
   close(): Promise<void> {
     this.closing ??= this.host.close();
     return this.closing;

@@ -18,6 +18,7 @@ import { type Message, memberStatus } from '../lib/protocol/messages.ts';
 import { PreferenceLists } from '../lib/ring/preference-list.ts';
 import { NodeCell } from '../lib/runtime/node-cell.ts';
 import { TurnRunner } from '../lib/runtime/turn.ts';
+import type { PartitionStore } from '../lib/store/contract.ts';
 import { exposeControl } from './control.ts';
 import { FramePort } from './frame-port.ts';
 import { openSqliteStore } from './sqlite-store.ts';
@@ -72,10 +73,7 @@ export class NodeThread implements ThreadApi {
       route: this.route,
       // The turn that this asks for, even an empty one, sends the frames.
       onReleased: () => this.scheduleTurn(),
-      onCellFailed: (cell, error) => {
-        const life = this.lives.get(cell.self)!;
-        this.notify({ type: 'node-failed', address: cell.self, life, error: encodeError(error) });
-      },
+      onCellFailed: this.onCellFailed,
     });
     this.ended = new Promise((resolve) => {
       this.end = resolve;
@@ -135,6 +133,18 @@ export class NodeThread implements ThreadApi {
       if (self !== member) this.accept(member, self, memberStatus(member, status));
     }
   }
+
+  private readonly onCellFailed = ({ self, store }: NodeCell, error: unknown): void => {
+    // What it answered last must come before the news: a client that hears those first gives its requests up.
+    this.flush();
+    this.notify({
+      type: 'node-failed',
+      address: self,
+      life: this.lives.get(self)!,
+      error: encodeError(error),
+      wasReadOnly: store.stats().isReadOnly,
+    });
+  };
 
   private nodeTask(address: ActorAddress): NodeTask {
     const node = this.task.nodes.find((candidate) => candidate.address === address);
@@ -225,12 +235,16 @@ export class NodeThread implements ThreadApi {
     const nowMs = performance.now();
     this.network.releaseDue(nowMs, this.forward);
     this.runner.run(nowMs, Date.now());
-    for (const port of this.threads.values()) port.flush();
-    for (const port of this.clients.values()) port.flush();
+    this.flush();
     this.sendVerdicts();
     if (this.runner.hasWork(nowMs)) this.scheduleTurn();
     else this.setTimer(nowMs);
   };
+
+  private flush(): void {
+    for (const port of this.threads.values()) port.flush();
+    for (const port of this.clients.values()) port.flush();
+  }
 
   private setTimer(nowMs: number): void {
     const dueMs = Math.min(this.runner.dueMs, this.network.dueMs());
@@ -293,14 +307,11 @@ export class NodeThread implements ThreadApi {
   // ---------------------------------------------------------------------------------- the end
 
   injectFault(fault: ThreadFault): void {
-    setImmediate(() => fail(fault));
+    const stores = [...this.runner.all()].map(({ store }) => store);
+    setImmediate(() => fail(fault, stores));
   }
 
   stop(): void {
-    for (const cell of [...this.runner.all()]) {
-      this.runner.remove(cell.self);
-      cell.store.close();
-    }
     if (this.timer !== null) clearTimeout(this.timer);
     // The answer to this very call still has to leave.
     setImmediate(() => {
@@ -309,6 +320,21 @@ export class NodeThread implements ThreadApi {
       this.task.noticePort.close();
       this.end();
     });
+    this.closeStores();
+  }
+
+  /** Closes all stores, whichever of them fails. @throws {RingletError} what the first of them threw */
+  private closeStores(): void {
+    const errors: unknown[] = [];
+    for (const cell of [...this.runner.all()]) {
+      this.runner.remove(cell.self);
+      try {
+        cell.store.close();
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+    if (errors.length > 0) throw errors[0];
   }
 }
 
@@ -325,7 +351,7 @@ function statsOf(cell: NodeCell): NodeStats {
   };
 }
 
-function fail(fault: ThreadFault): void {
+function fail(fault: ThreadFault, stores: readonly PartitionStore[]): void {
   switch (fault) {
     case 'throw':
       throw new Error('a fault was injected');
@@ -337,7 +363,24 @@ function fail(fault: ThreadFault): void {
       const hoard: number[][] = [];
       for (;;) hoard.push(new Array<number>(1000).fill(Math.random()));
     }
+    case 'disk-full':
+      for (const store of stores) failNextCommit(store);
+      return;
+    case 'close-error':
+      stores[0]!.close = () => {
+        throw new RingletError('RINGLET_STORE_FAILED', 'a fault was injected');
+      };
+      return;
     default:
       return unreachable(fault);
   }
+}
+
+/** Turns commit even if nothing was put; those succeed. */
+function failNextCommit(store: PartitionStore): void {
+  const { putCount } = store.stats();
+  store.commit = () => {
+    if (store.stats().putCount === putCount) return;
+    throw new RingletError('RINGLET_DISK_FULL', 'a fault was injected');
+  };
 }

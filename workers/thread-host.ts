@@ -10,6 +10,7 @@
  *    for everybody before its callers' deadlines, and are started again unless the options say otherwise or it keeps dying.
  * 2. A node is up for clients only after its store is open, its links are in place and every thread knows that it is up.
  * 3. What a thread was told of faults, observers and clocks is told to its next life too.
+ * 4. A thread starts again only after the worker of its last life is gone: until then that may hold the nodes' files.
  */
 import { randomInt } from 'node:crypto';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
@@ -90,6 +91,8 @@ const YOUNG_GENERATION_MIB = 48;
 export class ThreadHost implements ClusterHost<ThreadStats[]> {
   private readonly options: ThreadHostOptions;
   private readonly threads = new Map<number, Thread>();
+  /** The threads that are no more, but whose workers are not gone yet. Each resolves when its thread may start again. */
+  private readonly endings = new Map<number, Promise<void>>();
   private readonly threadOf: readonly number[];
   private readonly members: readonly Member[];
   private readonly endpoints = new Map<ActorAddress, ClientEndpoint>();
@@ -116,7 +119,8 @@ export class ThreadHost implements ClusterHost<ThreadStats[]> {
     try {
       await host.startAll();
     } catch (error) {
-      await host.close();
+      // What fails on top of that is of no interest.
+      await host.close().catch(() => {});
       throw host.openError ?? error;
     }
     return host;
@@ -199,11 +203,14 @@ export class ThreadHost implements ClusterHost<ThreadStats[]> {
     // A worker that fails to load is announced so; its task is left waiting.
     pool.on('error', reject);
     pool.run(task, { transferList: [control.port2, notice.port2] }).then(resolve, reject);
-    let destroyed: Promise<void> | null = null;
+    // The pool itself lets go of a worker that failed before that one is gone.
+    const [worker] = pool.threads;
+    assert(worker !== undefined, 'a task without a worker starts one');
+    const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
     const end = (reason: Error) => {
       reject(reason);
-      destroyed ??= pool.destroy();
-      return destroyed;
+      pool.destroy();
+      return exited;
     };
     notice.port1.on('message', (message: ThreadNotice) => this.onNotice(message));
     return {
@@ -242,13 +249,13 @@ export class ThreadHost implements ClusterHost<ThreadStats[]> {
     const cause = new RingletError('RINGLET_NODE_STOPPED', reason, { cause: error });
     thread.control.close();
     thread.noticePort.close();
-    thread.end(cause);
+    const isRevived = this.closing === null && this.hasOpened && this.mayRestart(index);
+    this.endings.set(index, this.awaitEnd(thread, cause, isRevived));
     if (this.closing !== null) return;
     if (!this.hasOpened) {
       this.openError ??= cause;
       return;
     }
-    const isRevived = this.mayRestart(index);
     const nodes = this.nodesOf(index).filter(
       ({ address }) => this.members[address]!.state !== 'killed',
     );
@@ -257,9 +264,14 @@ export class ThreadHost implements ClusterHost<ThreadStats[]> {
     for (const endpoint of this.endpoints.values()) endpoint.detachThread(index);
     this.notifyClients({ type: 'detach', threadIndex: index });
     this.tellAll('detachThread', index);
-    if (!isRevived) return;
-    this.startThread(index);
-    for (const { address } of nodes) this.revive(address);
+    if (isRevived) for (const { address } of nodes) this.revive(address);
+  }
+
+  /** Waits until the thread's worker is gone, then starts the thread again if that is wanted. */
+  private async awaitEnd(thread: Thread, cause: Error, isRevived: boolean): Promise<void> {
+    await thread.end(cause);
+    this.endings.delete(thread.index);
+    if (isRevived && this.closing === null) this.startThread(thread.index);
   }
 
   /** Counts a death. @returns `true` if what died is to be started again. */
@@ -334,8 +346,9 @@ export class ThreadHost implements ClusterHost<ThreadStats[]> {
     if (thread !== undefined) await this.tell(thread, [], 'injectFault', fault);
   }
 
-  /** Ends a thread at once, wherever it is, as a crash would. */
-  terminateThread(threadIndex: number): void {
+  /** Ends a thread at once, wherever it is, as a crash would; one that is about to start again, as soon as it does. */
+  async terminateThread(threadIndex: number): Promise<void> {
+    while (this.endings.has(threadIndex)) await this.endings.get(threadIndex);
     this.threads.get(threadIndex)?.end(new Error('terminated'));
   }
 
@@ -355,8 +368,6 @@ export class ThreadHost implements ClusterHost<ThreadStats[]> {
 
   async restartNode(address: ActorAddress): Promise<void> {
     this.checkOpen();
-    const index = this.threadOf[address]!;
-    if (!this.threads.has(index)) this.startThread(index);
     if (this.isUp(address)) this.setDown(address, 'down', 'restarted');
     await this.startNode(address);
   }
@@ -376,12 +387,16 @@ export class ThreadHost implements ClusterHost<ThreadStats[]> {
     await this.tell(this.threadFor(address), [], 'skewClock', address, skewMs);
   }
 
-  /** Opens a node's store and starts the node; one that runs is killed first. Its thread is running. */
+  /** Opens a node's store and starts the node; one that runs is killed first. Starts its thread if that has ended. */
   private async startNode(address: ActorAddress): Promise<void> {
     const member = this.members[address]!;
-    const thread = this.threadFor(address);
+    const index = this.threadOf[address]!;
     const life = ++member.life;
     member.state = 'down';
+    while (this.endings.has(index)) await this.endings.get(index);
+    this.checkLife(member, life);
+    if (!this.threads.has(index)) this.startThread(index);
+    const thread = this.threadFor(address);
     const down = this.downNodes().filter((other) => other !== address);
     const started = thread.control.call('startNode', address, life, down);
     if (member.skewMs !== 0) this.tell(thread, [], 'skewClock', address, member.skewMs);
@@ -432,18 +447,35 @@ export class ThreadHost implements ClusterHost<ThreadStats[]> {
   }
 
   private onNotice(notice: ThreadNotice): void {
-    if (notice.type === 'verdicts') {
-      const observer = this.observers.get(notice.id);
-      if (observer !== undefined) for (const event of notice.events) observer.listener(event);
-      return;
+    if (notice.type === 'verdicts') this.onVerdicts(notice);
+    // What the node sent before it failed came through other ports, and is taken in with this turn of the event loop.
+    else setImmediate(() => this.onNodeFailed(notice));
+  }
+
+  private onVerdicts({ id, events }: Extract<ThreadNotice, { type: 'verdicts' }>): void {
+    const observer = this.observers.get(id);
+    if (observer === undefined) return;
+    // Each on its own: one that throws must not keep the others from their observer.
+    for (const event of events) {
+      queueMicrotask(() => {
+        if (this.observers.has(id)) observer.listener(event);
+      });
     }
+  }
+
+  private onNodeFailed(notice: Extract<ThreadNotice, { type: 'node-failed' }>): void {
     const { address, life, error } = notice;
     if (this.closing !== null || this.members[address]!.life !== life) return;
     if (!this.hasOpened) {
       this.openError ??= decodeError(error);
       return;
     }
-    const isRevived = this.mayRestart(this.threadOf[address]!);
+    // A disk that has filled up is no flaw of the thread: opened again, the store serves reads. One that took no writes
+    // already would fail in the same way again.
+    const isDiskFull = error.code === 'RINGLET_DISK_FULL' && !notice.wasReadOnly;
+    const isRevived = isDiskFull
+      ? this.options.config.restartNodes
+      : this.mayRestart(this.threadOf[address]!);
     this.setDown(address, 'down', outlook(error.message, isRevived));
     if (isRevived) this.revive(address);
   }
@@ -554,7 +586,11 @@ export class ThreadHost implements ClusterHost<ThreadStats[]> {
 
   // -------------------------------------------------------------------------------- the end
 
-  /** Stops all nodes in good order. A thread that has not ended by the deadline of a control call is ended. */
+  /**
+   * Stops all nodes in good order. A thread that has not ended by the deadline of a control call is ended.
+   *
+   * @throws {RingletError} what a store's closing throws, after everything else is closed too
+   */
   close(): Promise<void> {
     this.closing ??= this.stopAll();
     return this.closing;
@@ -564,19 +600,29 @@ export class ThreadHost implements ClusterHost<ThreadStats[]> {
     for (const endpoint of this.endpoints.values()) endpoint.close();
     this.notifyClients({ type: 'close' });
     for (const port of this.remoteClients.values()) port.close();
-    await Promise.all([...this.threads.values()].map((thread) => this.stopThread(thread)));
+    const stops = [...this.threads.values()].map((thread) => this.stopThread(thread));
+    const problems = await Promise.all(stops);
+    await Promise.all(this.endings.values());
     this.options.directory.close();
+    const problem = problems.find((error) => error !== null);
+    if (problem !== undefined) throw problem;
   }
 
-  private async stopThread({ control, ended, end }: Thread): Promise<void> {
+  /** @returns what a store's closing threw, or `null`. */
+  private async stopThread({ control, ended, end }: Thread): Promise<unknown> {
     const timer = setTimeout(
       () => end(new Error('did not stop')),
       this.options.config.controlTimeoutMs,
     );
-    control.call('stop').catch(end);
+    let problem: unknown = null;
+    control.call('stop').catch((error) => {
+      if (!isEnd(error)) problem = error;
+      end(error);
+    });
     await ended.catch(() => {});
     clearTimeout(timer);
     await end(new Error('stopped'));
+    return problem;
   }
 }
 

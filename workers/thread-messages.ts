@@ -67,8 +67,11 @@ export interface ThreadStats {
   readonly nodes: readonly NodeStats[];
 }
 
-/** Ways to make a thread fail, for tests of supervision. */
-export type ThreadFault = 'throw' | 'exit' | 'out-of-memory' | 'hang';
+/**
+ * Ways to make a thread fail, for tests of supervision. `disk-full`: for each of its nodes that run now, the next commit of
+ * a put. `close-error`: the closing of the first of them.
+ */
+export type ThreadFault = 'throw' | 'exit' | 'out-of-memory' | 'hang' | 'disk-full' | 'close-error';
 
 /** The control methods of a thread. */
 export interface ThreadApi {
@@ -90,7 +93,7 @@ export interface ThreadApi {
   unobserveNetwork(id: number): void;
   stats(): ThreadStats;
   injectFault(fault: ThreadFault): void;
-  /** Closes all stores and ends the thread's task. */
+  /** Closes all stores and ends the thread's task, even if a store's closing throws; then throws the first such error. */
   stop(): void;
 }
 
@@ -102,6 +105,8 @@ export type ThreadNotice =
       /** The one that it was started with. */
       readonly life: number;
       readonly error: ErrorData;
+      /** Its store took no writes any more. */
+      readonly wasReadOnly: boolean;
     }
   | { readonly type: 'verdicts'; readonly id: number; readonly events: readonly VerdictEvent[] };
 

@@ -54,6 +54,24 @@ const scenarios: Record<string, (...parameters: string[]) => Promise<void>> = {
     await cluster.close();
   },
 
+  async 'throwing-observer'() {
+    const cluster = await Cluster.open({ nodes: 3, threads: 1 });
+    let caughtCount = 0;
+    const all = Promise.withResolvers<void>();
+    process.on('uncaughtException', () => {
+      caughtCount++;
+      if (caughtCount === 40) all.resolve();
+    });
+    await cluster.network.observe({ kinds: ['ReplicaPut'] }, () => {
+      throw new Error('mine');
+    });
+    const bucket = cluster.bucket('b', { codec: string });
+    await Promise.all(keysOf('k', 20).map((key) => bucket.put(key, key, { w: 3 })));
+    await all.promise;
+    console.log('caught', caughtCount);
+    await cluster.close();
+  },
+
   /** Says how opening a cluster failed. */
   async open(options) {
     try {

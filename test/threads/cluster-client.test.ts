@@ -79,6 +79,7 @@ test('nodes that stop and threads that die are known to a worker as well', async
 
   await cluster.network.heal();
   for (const id of cluster.nodeIds) await cluster.node(id).restart();
+  await events.members('up', cluster.nodeIds);
   host.terminateThread(0);
   host.terminateThread(1);
   await events.members('down', cluster.nodeIds);

@@ -1,9 +1,12 @@
 /** Threads that die: noticed at once, their nodes down for everybody and started again, nothing acknowledged lost. */
+import type { Worker } from 'node:worker_threads';
 import test, { type ExecutionContext } from 'ava';
 import type { RequestId } from '../../lib/address.ts';
 import { string } from '../../lib/index.ts';
 import { pingReply } from '../../lib/protocol/messages.ts';
+import { openHost } from '../../workers/open-host.ts';
 import type { ThreadHost } from '../../workers/thread-host.ts';
+import { runChild } from '../helpers/cluster-process.ts';
 import {
   addressOf,
   keysOf,
@@ -11,9 +14,32 @@ import {
   outcomeOf,
   type ThreadCluster,
 } from '../helpers/cluster-threads.ts';
+import { temporaryFolder } from '../helpers/store-fixture.ts';
 
 const options = { nodes: 6, threads: 2, requestTimeoutMs: 30_000 };
 const MEBIBYTE = 1024 * 1024;
+
+// Serial: the workers of other tests would be counted.
+for (const [death, die] of Object.entries<(host: ThreadHost) => Promise<void>>({
+  'was ended': (host) => host.terminateThread(1),
+  threw: (host) => host.injectFault(1, 'throw'),
+})) {
+  test.serial(`a thread that ${death} starts again only after its worker is gone`, async (t) => {
+    const log: string[] = [];
+    const onWorker = (worker: Worker) => {
+      log.push('created');
+      worker.once('exit', () => log.push('gone'));
+    };
+    process.on('worker', onWorker);
+    t.teardown(() => process.off('worker', onWorker));
+    const threads = await openThreads(t, options);
+    const { host, events, nodesOf } = threads;
+    await die(host);
+    await events.members('down', nodesOf(1));
+    await events.members('up', nodesOf(1));
+    t.deepEqual(log, ['created', 'created', 'gone', 'created']);
+  });
+}
 
 test(
   'a thread that throws',
@@ -192,6 +218,53 @@ test('a node that fails alone is started again, and its neighbours run on', asyn
   const after = (await cluster.node(neighbour!).stats())!.store.putCount;
   t.true(before > 0 && after >= before, 'a store that was opened anew counts from 0');
   await writeEverywhere(t, threads);
+});
+
+test('restarts and kills while the old worker is still going end as the last of them says', async (t) => {
+  const threads = await openThreads(t, options);
+  const { cluster, host, events, nodesOf } = threads;
+  const [first, second, third] = nodesOf(1).map((id) => cluster.node(id));
+  host.terminateThread(1);
+  await events.members('down', nodesOf(1));
+  const calls = [
+    first!.restart(),
+    second!.restart(),
+    second!.kill(),
+    third!.kill(),
+    third!.restart(),
+  ];
+  t.deepEqual(await Promise.all(calls.map(outcomeOf)), [
+    'ok',
+    'RINGLET_NODE_STOPPED indefinite',
+    'ok',
+    'ok',
+    'ok',
+  ]);
+  t.deepEqual(
+    [first, second, third].map((node) => node!.isUp),
+    [true, false, true],
+  );
+  await second!.restart();
+  await writeEverywhere(t, threads);
+});
+
+test("a store that cannot be closed does not keep the others' from it, and close says so", async (t) => {
+  const failing = { ...options, threads: 1, dataDir: temporaryFolder(t) };
+  const { host } = await openHost(failing);
+  await host.injectFault(0, 'close-error');
+  await t.throwsAsync(host.close(), { code: 'RINGLET_STORE_FAILED', message: /injected/ });
+
+  const { cluster } = await openThreads(t, failing);
+  const recovered = cluster.openEvents.filter(({ type }) => type === 'store');
+  t.like(recovered, [{ node: 'a', status: 'recovered' }]);
+  t.is(recovered.length, 1);
+});
+
+test('an observer that throws gets every verdict', async (t) => {
+  const { code, stdout, stderr } = await runChild('throwing-observer');
+  t.is(stdout, 'caught 40\n');
+  t.is(stderr, '');
+  t.is(code, 0);
 });
 
 /** Fails unless every thread reaches every other one and the client all of them. */
