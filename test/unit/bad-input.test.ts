@@ -2,7 +2,7 @@
  * Bad input: what a careless or hostile user may pass, one row of a table per input. Each gets one typed, definite error
  * that says what was wrong and what to do and shows no value, changes nothing, and leaves a cluster that works.
  */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -1006,13 +1006,32 @@ test('RINGLET_SQLITE_VERSION: a SQLite that loses data', (t) => {
   });
 });
 
+/** What a program in another process imports. */
+const ENTRY = new URL('../../lib/index.ts', import.meta.url).href;
+
+/** Runs a program in another process until it says something. */
+async function startProgram(program: string): Promise<ChildProcess> {
+  const child = spawn(
+    process.execPath,
+    ['--no-warnings', '--input-type=module', '--eval', program],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  await once(child.stdout, 'data');
+  return child;
+}
+
+async function kill(child: ChildProcess): Promise<void> {
+  const exit = once(child, 'exit');
+  child.kill('SIGKILL');
+  await exit;
+}
+
 test.serial(
   'RINGLET_DATADIR_LOCKED: a folder that another process has open; killed, its writes are there, log or no log',
   async (t) => {
     const folder = await createData(t);
-    const entry = new URL('../../lib/index.ts', import.meta.url).href;
     const program = `
-      import { Cluster, string } from ${JSON.stringify(entry)};
+      import { Cluster, string } from ${JSON.stringify(ENTRY)};
       const options = ${JSON.stringify({ ...withFiles, dataDir: folder })};
       const cluster = await Cluster.open(options);
       const bucket = cluster.bucket('b', { codec: string });
@@ -1020,20 +1039,13 @@ test.serial(
       await bucket.put('k', 'written by the child', { context, w: 3 });
       process.stdout.write('open');
       setInterval(() => {}, 1000);`;
-    const child = spawn(
-      process.execPath,
-      ['--no-warnings', '--input-type=module', '--eval', program],
-      { stdio: ['ignore', 'pipe', 'inherit'] },
-    );
-    const exit = once(child, 'exit');
-    await once(child.stdout, 'data');
+    const child = await startProgram(program);
     await refused(t, {
       code: 'RINGLET_DATADIR_LOCKED',
       message: new RegExp(`data": process ${child.pid} has it open`),
       act: () => Cluster.open({ ...withFiles, dataDir: folder }),
     });
-    child.kill('SIGKILL');
-    await exit;
+    await kill(child);
     t.true(fs.existsSync(path.join(folder, 'a.db-wal')));
     fs.rmSync(path.join(folder, 'a.db-wal'));
     t.is(await readBack(folder), 'written by the child');
@@ -1043,23 +1055,15 @@ test.serial(
 
 test.serial('RINGLET_STORE_ROLLED_BACK: a single node whose log was removed', async (t) => {
   const folder = path.join(temporaryFolder(t), 'data');
-  const entry = new URL('../../lib/index.ts', import.meta.url).href;
   const alone: ClusterOptions = { nodes: 1, dataDir: folder };
   const program = `
-    import { Cluster, string } from ${JSON.stringify(entry)};
+    import { Cluster, string } from ${JSON.stringify(ENTRY)};
     const cluster = await Cluster.open(${JSON.stringify(alone)});
     await cluster.bucket('b', { codec: string }).put('k', 'acknowledged');
     process.stdout.write('stored');
     setInterval(() => {}, 1000);`;
-  const child = spawn(
-    process.execPath,
-    ['--no-warnings', '--input-type=module', '--eval', program],
-    { stdio: ['ignore', 'pipe', 'inherit'] },
-  );
-  const exit = once(child, 'exit');
-  await once(child.stdout, 'data');
-  child.kill('SIGKILL');
-  await exit;
+  const child = await startProgram(program);
+  await kill(child);
   const log = path.join(folder, 'a.db-wal');
   const content = fs.readFileSync(log);
   fs.rmSync(log);
