@@ -288,10 +288,12 @@ export class Bucket<T> {
     const { context, coordinator } = await client.put(
       located.partition,
       located.recordKey,
-      value,
-      given?.vector ?? [],
-      given?.coordinator ?? null,
-      this.lastWriterWins,
+      {
+        value,
+        context: given?.vector ?? [],
+        preferred: given?.coordinator ?? null,
+        lastWriterWins: this.lastWriterWins,
+      },
       settings,
     );
     return new StoredPut(context, coordinator, located.hash);

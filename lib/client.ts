@@ -60,6 +60,16 @@ export interface GetResult {
   readonly fastest: ActorAddress;
 }
 
+/** What a put writes, and on what it is based. */
+export interface ClientWrite {
+  /** `null` is a tombstone. */
+  readonly value: Uint8Array | null;
+  readonly context: VersionVector;
+  /** The coordinator that the context names, or `null`. */
+  readonly preferred: ActorAddress | null;
+  readonly lastWriterWins: boolean;
+}
+
 export interface PutResult {
   /** The context after the write, `null` if versions remain that the writer has not seen. */
   readonly context: VersionVector | null;
@@ -117,62 +127,82 @@ export class Client {
     settings: RequestSettings,
   ): Promise<GetResult> {
     return new Promise((resolve, reject) => {
-      const { n, r } = settings.replication;
-      const coordinator = this.chooseCoordinator(partition, n, r, null);
-      this.open(
-        'get',
-        coordinator,
-        settings,
-        reject,
-        (requestId, timeoutMs) => clientGet(requestId, partition, key, n, r, fanout, timeoutMs),
-        (reply) => {
-          assert(reply.kind === MessageKind.ClientGetReply, 'a get is answered by its reply');
-          if (reply.status === 'found' || reply.status === 'missing') {
-            resolve({ record: reply.record, fastest: reply.fastest });
-          } else {
-            reject(getError(reply.status, reply));
-          }
-        },
-      );
+      this.startGet(partition, key, fanout, settings, resolve, reject);
     });
+  }
+
+  /** {@link get} with callbacks, for callers that do not wait for promises. Exactly one of the two is called, once. */
+  startGet(
+    partition: PartitionId,
+    key: RecordKey,
+    fanout: 'quorum' | 'all',
+    settings: RequestSettings,
+    onDone: (result: GetResult) => void,
+    onFailed: (error: RingletError) => void,
+  ): void {
+    const { n, r } = settings.replication;
+    const coordinator = this.chooseCoordinator(partition, n, r, null);
+    this.open(
+      'get',
+      coordinator,
+      settings,
+      onFailed,
+      (requestId, timeoutMs) => clientGet(requestId, partition, key, n, r, fanout, timeoutMs),
+      (reply) => {
+        assert(reply.kind === MessageKind.ClientGetReply, 'a get is answered by its reply');
+        if (reply.status === 'found' || reply.status === 'missing') {
+          onDone({ record: reply.record, fastest: reply.fastest });
+        } else {
+          onFailed(getError(reply.status, reply));
+        }
+      },
+    );
   }
 
   /**
    * Writes a value, or a tombstone for `null`, to W replicas.
    *
-   * @param preferred The coordinator that the context names, or `null`.
    * @throws {RingletError} as {@link get}, and RINGLET_CONTEXT_UNKNOWN_DOT, RINGLET_TOO_MANY_SIBLINGS, RINGLET_DISK_FULL
    */
   put(
     partition: PartitionId,
     key: RecordKey,
-    value: Uint8Array | null,
-    context: VersionVector,
-    preferred: ActorAddress | null,
-    lastWriterWins: boolean,
+    write: ClientWrite,
     settings: RequestSettings,
   ): Promise<PutResult> {
     return new Promise((resolve, reject) => {
-      const { n, w } = settings.replication;
-      const coordinator = this.chooseCoordinator(partition, n, w, preferred);
-      this.open(
-        'put',
-        coordinator,
-        settings,
-        reject,
-        (requestId, timeoutMs) =>
-          clientPut(requestId, partition, key, n, w, lastWriterWins, context, value, timeoutMs),
-        (reply) => {
-          assert(reply.kind === MessageKind.ClientPutReply, 'a put is answered by its reply');
-          if (reply.status !== 'stored') {
-            reject(putError(reply.status, reply));
-            return;
-          }
-          assert(coordinator !== null, 'someone has stored it');
-          resolve({ context: reply.context.length > 0 ? reply.context : null, coordinator });
-        },
-      );
+      this.startPut(partition, key, write, settings, resolve, reject);
     });
+  }
+
+  /** {@link put} with callbacks, for callers that do not wait for promises. Exactly one of the two is called, once. */
+  startPut(
+    partition: PartitionId,
+    key: RecordKey,
+    { value, context, preferred, lastWriterWins }: ClientWrite,
+    settings: RequestSettings,
+    onDone: (result: PutResult) => void,
+    onFailed: (error: RingletError) => void,
+  ): void {
+    const { n, w } = settings.replication;
+    const coordinator = this.chooseCoordinator(partition, n, w, preferred);
+    this.open(
+      'put',
+      coordinator,
+      settings,
+      onFailed,
+      (requestId, timeoutMs) =>
+        clientPut(requestId, partition, key, n, w, lastWriterWins, context, value, timeoutMs),
+      (reply) => {
+        assert(reply.kind === MessageKind.ClientPutReply, 'a put is answered by its reply');
+        if (reply.status !== 'stored') {
+          onFailed(putError(reply.status, reply));
+          return;
+        }
+        assert(coordinator !== null, 'someone has stored it');
+        onDone({ context: reply.context.length > 0 ? reply.context : null, coordinator });
+      },
+    );
   }
 
   /** Takes a message that came for this client. */

@@ -6,6 +6,7 @@
 import type { ActorAddress } from '../address.ts';
 import type { Prng } from '../prng.ts';
 import type { Message } from '../protocol/messages.ts';
+import type { Probe } from './probe.ts';
 
 /** Names a timer, so that it can be cancelled. */
 export type TimerId = number & { readonly brand: 'TimerId' };
@@ -20,6 +21,8 @@ export interface Context {
   readonly wallMs: number;
   /** The node's own random stream. The only source of randomness. */
   readonly random: Prng;
+  /** Forces and counts rare branches in the simulator; silent elsewhere. */
+  readonly probe: Probe;
   /** Queues `message` for `target`. Delivery may fail, repeat or reorder. The message must not change afterwards. */
   send(target: ActorAddress, message: Message): void;
   /** Delivers `message` to this actor after `delayMs`. Timers are messages, so traces and crashes see them. */

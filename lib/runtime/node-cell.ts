@@ -11,6 +11,7 @@ import type { Message } from '../protocol/messages.ts';
 import type { PartitionStore } from '../store/contract.ts';
 import type { Actor, Context, TimerId } from './actor.ts';
 import { Mailbox, type MailboxLimits } from './mailbox.ts';
+import { type Probe, silentProbe } from './probe.ts';
 import { Timers } from './timers.ts';
 
 /**
@@ -25,6 +26,8 @@ export interface CellOptions {
   readonly store: PartitionStore;
   readonly random: Prng;
   readonly limits: MailboxLimits;
+  /** @default one that does nothing */
+  readonly probe?: Probe;
 }
 
 export class NodeCell implements Context {
@@ -32,6 +35,7 @@ export class NodeCell implements Context {
   readonly actor: Actor;
   readonly store: PartitionStore;
   readonly random: Prng;
+  readonly probe: Probe;
   readonly mailbox: Mailbox;
   readonly timers = new Timers();
   nowMs = 0;
@@ -55,6 +59,7 @@ export class NodeCell implements Context {
     this.actor = options.actor;
     this.store = options.store;
     this.random = options.random;
+    this.probe = options.probe ?? silentProbe;
     this.mailbox = new Mailbox(options.limits);
   }
 

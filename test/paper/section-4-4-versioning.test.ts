@@ -26,7 +26,8 @@ class Figure3 extends VirtualFixture {
     const { partition, key } = this.locate(this.key);
     const { client } = this.cluster;
     const bytes = encoder.encode(value);
-    const put = client.put(partition, key, bytes, context, node, false, this.settings);
+    const write = { value: bytes, context, preferred: node, lastWriterWins: false };
+    const put = client.put(partition, key, write, this.settings);
     const { coordinator } = await this.settle(put);
     if (coordinator !== node) throw new Error('another node handled the write');
     await this.cluster.run(1_000);

@@ -741,12 +741,13 @@ test('a ping is answered with the load', async (t) => {
   const coordinator = fixture.lastCoordinator('ClientPut');
   for (const node of nodes) {
     const sent: [ActorAddress, Message][] = [];
-    const { self, nowMs, wallMs, random } = cluster.cell(node);
+    const { self, nowMs, wallMs, random, probe } = cluster.cell(node);
     const context: Context = {
       self,
       nowMs,
       wallMs,
       random,
+      probe,
       send: (target, message) => sent.push([target, message]),
       schedule: () => 1 as TimerId,
       cancel() {},
