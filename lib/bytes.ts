@@ -210,16 +210,22 @@ export class ByteWriter {
 
 /** Reads what {@link ByteWriter} wrote. */
 export class ByteReader {
-  private readonly view: DataView;
+  /** Made when it is first needed: most small things have no number of a fixed size in them. */
+  private dataView: DataView | null = null;
   readonly bytes: Uint8Array;
   offset: number;
   readonly end: number;
 
   constructor(bytes: Uint8Array, start = 0, end = bytes.length) {
     this.bytes = bytes;
-    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.offset = start;
     this.end = end;
+  }
+
+  private get view(): DataView {
+    const { buffer, byteOffset, byteLength } = this.bytes;
+    this.dataView ??= new DataView(buffer, byteOffset, byteLength);
+    return this.dataView;
   }
 
   /** Moves on by `size` bytes and returns where they begin. */

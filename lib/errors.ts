@@ -69,7 +69,7 @@ export const errorCodes = {
   RINGLET_NODE_VERSION: { definite: true, advice: 'run on a newer Node.js' },
   RINGLET_STORE_ROLLED_BACK: {
     definite: true,
-    advice: 'put the missing file back; or, to go on without what it held, delete the .mark file',
+    advice: 'put the missing file back; or, to go on without what it held, delete its .mark file',
   },
   RINGLET_STORE_CORRUPT: {
     definite: true,

@@ -21,6 +21,9 @@ export const CLUSTER_FORMAT_VERSION = 1;
 const CLUSTER_FILE = 'cluster.json';
 const LOCK_FILE = 'ringlet.lock';
 
+/** Apart from the stores: who puts back an older copy of a node's files must not put back what tells that it is older. */
+const MARKS_FOLDER = 'marks';
+
 /** What is fixed for a cluster when its directory is made: records lie where these put them. */
 export interface ClusterShape {
   readonly seed: number;
@@ -48,6 +51,8 @@ export interface DataDirectory {
   readonly bootId: string;
   /** The store file of a node. */
   storePath(nodeId: string): string;
+  /** The file of a node's high-water mark. */
+  markPath(nodeId: string): string;
   /** Gives up the lock, after all stores are closed. Removes a temporary directory. */
   close(): void;
 }
@@ -79,6 +84,7 @@ export function openDataDirectory(
       directory,
       shape.nodes.flatMap(({ id }) => storeFiles(id)),
     );
+    createMarksFolder(directory);
     return {
       path: directory,
       clusterId,
@@ -87,6 +93,10 @@ export function openDataDirectory(
       storePath(nodeId) {
         checkNodeId(nodeId);
         return path.join(directory, `${nodeId}.db`);
+      },
+      markPath(nodeId) {
+        checkNodeId(nodeId);
+        return path.join(directory, markFile(nodeId));
       },
       close() {
         lock.close();
@@ -170,9 +180,23 @@ function checkLinks(directory: string, names: readonly string[]): void {
   }
 }
 
-/** The names that a node's store may have on disk. */
+/** The names that a node's store and its mark may have on disk. */
 function storeFiles(nodeId: string): string[] {
-  return ['', '-wal', '-shm', '-journal', '.mark', '.new'].map((end) => `${nodeId}.db${end}`);
+  const ends = ['', '-wal', '-shm', '-journal', '.new'];
+  return [...ends.map((end) => `${nodeId}.db${end}`), markFile(nodeId)];
+}
+
+function markFile(nodeId: string): string {
+  return path.join(MARKS_FOLDER, `${nodeId}.mark`);
+}
+
+function createMarksFolder(directory: string): void {
+  const folder = path.join(directory, MARKS_FOLDER);
+  const status = fs.lstatSync(folder, { throwIfNoEntry: false });
+  if (status === undefined) fs.mkdirSync(folder, { mode: 0o700 });
+  else if (!status.isDirectory()) {
+    throw directoryError('RINGLET_DATADIR_LINK', folder, 'a link or not a directory');
+  }
 }
 
 /**

@@ -1,5 +1,5 @@
 /**
- * The high-water mark of a store: the number of its last commit, kept in a small file beside it. SQLite opens a file
+ * The high-water mark of a store: the number of its last commit, kept in a small file apart from it. SQLite opens a file
  * whose write-ahead log was deleted, cut off or damaged without a word, as it was some commits ago; so does an older
  * copy that was put back. The mark is what tells.
  *
@@ -10,13 +10,7 @@
  */
 import fs from 'node:fs';
 import { crc32 } from 'node:zlib';
-
-/** What the mark says. */
-export interface Mark {
-  /** The last row of the journal that was committed. */
-  readonly seq: number;
-  readonly incarnation: number;
-}
+import type { Mark } from '../lib/store/opening.ts';
 
 const SLOT_SIZE = 32;
 const SLOT_DISTANCE = 512;

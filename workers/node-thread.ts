@@ -99,6 +99,7 @@ export class NodeThread implements ThreadApi {
     const random = this.random.split(`${node.id} ${this.random.uint32()}`);
     const store = openSqliteStore({
       path: node.storePath,
+      markPath: node.markPath,
       clusterId,
       nodeId: node.id,
       durability: config.durability,
@@ -116,11 +117,11 @@ export class NodeThread implements ThreadApi {
   }
 
   pauseNode(address: ActorAddress): void {
-    this.cell(address).state = 'paused';
+    this.runner.pause(this.cell(address).self);
   }
 
   resumeNode(address: ActorAddress): void {
-    this.cell(address).state = 'running';
+    this.runner.resume(this.cell(address).self);
     this.scheduleTurn();
   }
 

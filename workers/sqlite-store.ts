@@ -30,8 +30,16 @@ import {
 } from '../lib/store/contract.ts';
 import { openMemoryStore } from '../lib/store/memory-store.ts';
 import { mergeEntries, ObjectBuffer } from '../lib/store/object-buffer.ts';
+import {
+  isIncarnationSpent,
+  judgeFound,
+  judgeMissing,
+  type Mark,
+  type OpenReport,
+  refuseLoss,
+} from '../lib/store/opening.ts';
 import { BufferDrain } from './buffer-drain.ts';
-import { HighWaterMark, type Mark } from './high-water-mark.ts';
+import { HighWaterMark } from './high-water-mark.ts';
 import { BatchWriter, readBatch, sealRecord, unsealRecord } from './journal-batch.ts';
 import { LogSync } from './log-sync.ts';
 import {
@@ -54,6 +62,8 @@ import {
 export interface SqliteStoreOptions {
   /** The file. Files beside it have its name and a suffix. */
   readonly path: string;
+  /** The file of its high-water mark. Kept apart, so that an older copy of the store does not bring its own. @default beside the file */
+  readonly markPath?: string;
   readonly clusterId: string;
   readonly nodeId: string;
   readonly durability: Durability;
@@ -69,17 +79,6 @@ export interface SqliteStoreOptions {
    * space again, in tests. @default as many as the disk takes
    */
   readonly diskPagesMax?: () => number;
-}
-
-/**
- * How a store was found. `created`: there was none. `opened`: closed in good order. `recovered`: its process died, all
- * commits are there. `rolled-back`: commits are missing or may be. `quarantined`: it was damaged and set aside, this one is
- * empty. The last two and the first come with a new incarnation.
- */
-export interface OpenReport {
-  readonly status: 'created' | 'opened' | 'recovered' | 'rolled-back' | 'quarantined';
-  /** What was found, for a person; empty if all is well. */
-  readonly detail: string;
 }
 
 export interface SqliteStore extends PartitionStore {
@@ -123,7 +122,7 @@ export function openSqliteStore(options: SqliteStoreOptions): SqliteStore {
   checkSqliteVersion(sqliteVersion());
   let mark: HighWaterMark | null = null;
   try {
-    mark = new HighWaterMark(`${options.path}.mark`);
+    mark = new HighWaterMark(options.markPath ?? `${options.path}.mark`);
     const { file, report } = openOrCreate(options, mark.stored);
     try {
       return new JournaledStore(options, file, mark, report);
@@ -151,23 +150,11 @@ function openOrCreate(
       return { file: createOwnFile(options), report: { status: 'quarantined', detail } };
     }
   }
-  if (mark === null && !hasCompanion(options.path)) {
-    return { file: createOwnFile(options), report: { status: 'created', detail: '' } };
-  }
-  const report: OpenReport = { status: 'rolled-back', detail: 'the file is gone' };
-  refuseWithoutPeers(options, mark, report);
-  if (hasCompanion(options.path)) setAside(options.path);
+  const hasRemains = hasCompanion(options.path);
+  const report = judgeMissing(mark, hasRemains);
+  refuseLoss(report, mark, options.hasPeers ?? true, quote(options.path));
+  if (hasRemains) setAside(options.path);
   return { file: createOwnFile(options), report };
-}
-
-/** Called before anything is written, so that what is missing can still be put back. No mark means that the loss is accepted. */
-function refuseWithoutPeers(
-  { hasPeers, path }: SqliteStoreOptions,
-  mark: Mark | null,
-  report: OpenReport,
-): void {
-  if (hasPeers !== false || mark === null) return;
-  throw new RingletError('RINGLET_STORE_ROLLED_BACK', `${quote(path)}: ${report.detail}`);
 }
 
 function createOwnFile(options: SqliteStoreOptions): OpenStoreFile {
@@ -252,14 +239,11 @@ class JournaledStore implements SqliteStore {
     );
     this.replayJournal();
     this.openReport = report ?? this.judge();
-    if (this.openReport.status === 'rolled-back')
-      refuseWithoutPeers(options, mark.stored, this.openReport);
+    // A file that was just created has an incarnation of its own.
+    const isSpent = report === null && isIncarnationSpent(this.openReport);
     this.meta = {
       ...this.meta,
-      incarnation:
-        this.openReport.status === 'rolled-back' && report === null
-          ? options.createIncarnation()
-          : this.meta.incarnation,
+      incarnation: isSpent ? options.createIncarnation() : this.meta.incarnation,
       durability: options.durability,
       isClean: false,
       bootId: options.bootId,
@@ -316,24 +300,19 @@ class JournaledStore implements SqliteStore {
     }
   }
 
-  /** Whether commits of an earlier session are missing, or may be. */
+  /** Called before anything is written. */
   private judge(): OpenReport {
-    const stored = this.mark.stored;
-    const { isClean, durability, bootId, incarnation } = this.meta;
-    const problem =
-      this.corruptCount > 0
-        ? `${this.corruptCount} of the journal's rows are damaged`
-        : stored === null
-          ? 'there is no high-water mark beside the file'
-          : this.seq < stored.seq
-            ? `the file ends with row ${this.seq}, row ${stored.seq} was committed`
-            : stored.incarnation !== incarnation
-              ? 'the file and its high-water mark are of different incarnations'
-              : !isClean && durability !== 'full' && bootId !== this.options.bootId
-                ? 'the machine stopped before the last commits were synced'
-                : null;
-    if (problem !== null) return { status: 'rolled-back', detail: problem };
-    return { status: isClean ? 'opened' : 'recovered', detail: '' };
+    const mark = this.mark.stored;
+    const { path, bootId, hasPeers } = this.options;
+    const report = judgeFound({
+      mark,
+      meta: this.meta,
+      lastSeq: this.seq,
+      damagedCount: this.corruptCount,
+      bootId,
+    });
+    refuseLoss(report, mark, hasPeers ?? true, quote(path));
+    return report;
   }
 
   /**

@@ -229,6 +229,7 @@ export class ThreadHost implements ClusterHost<ThreadStats[]> {
         address: nodeAddress(index),
         id,
         storePath: directory.storePath(id),
+        markPath: directory.markPath(id),
       }))
       .filter(({ address }) => this.threadOf[address] === threadIndex);
   }

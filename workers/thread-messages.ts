@@ -12,7 +12,7 @@ import type { VerdictEvent } from '../lib/network/network.ts';
 import type { EnvelopeFilter, NetworkCommand } from '../lib/network/rules.ts';
 import type { Ring } from '../lib/ring/ring.ts';
 import type { StoreStats } from '../lib/store/contract.ts';
-import type { OpenReport } from './sqlite-store.ts';
+import type { OpenReport } from '../lib/store/opening.ts';
 
 /** One node that a thread is to run. */
 export interface NodeTask {
@@ -20,6 +20,8 @@ export interface NodeTask {
   readonly id: string;
   /** The node's store file. */
   readonly storePath: string;
+  /** The file of its high-water mark. */
+  readonly markPath: string;
 }
 
 /** What a thread is started with. */

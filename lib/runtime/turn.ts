@@ -22,7 +22,7 @@ export interface TurnEnvironment {
   route(source: ActorAddress, target: ActorAddress, message: Message): void;
   /** A node's handler or store threw. The cell is stopped and its store discarded. */
   onCellFailed(cell: NodeCell, error: unknown): void;
-  /** The last sync under way has ended: outboxes were handed over, and the next turn may begin. */
+  /** No sync is waited for any more: they have ended, or their nodes have. The next turn may begin. */
   onReleased(): void;
 }
 
@@ -56,7 +56,33 @@ export class TurnRunner {
   }
 
   remove(address: ActorAddress): void {
-    this.cells.delete(address);
+    this.withoutWaiting(() => this.cells.delete(address));
+  }
+
+  /** Mail and timers of a node wait from now on, as in a long collection of garbage. */
+  pause(address: ActorAddress): void {
+    const cell = this.cellAt(address);
+    this.withoutWaiting(() => {
+      cell.state = 'paused';
+    });
+  }
+
+  /** Ends {@link pause}. Its owner has a turn run. */
+  resume(address: ActorAddress): void {
+    this.cellAt(address).state = 'running';
+  }
+
+  /** What ends the wait for syncs lets the next turn begin: mail that gathered must not lie until something else happens. */
+  private withoutWaiting(change: () => void): void {
+    const wasSyncing = this.isSyncing;
+    change();
+    if (wasSyncing && !this.isSyncing) this.environment.onReleased();
+  }
+
+  private cellAt(address: ActorAddress): NodeCell {
+    const cell = this.cells.get(address);
+    assert(cell !== undefined, 'the node is of this thread');
+    return cell;
   }
 
   get(address: ActorAddress): NodeCell | undefined {
@@ -167,12 +193,10 @@ export class TurnRunner {
   /** A sync of a node's store has ended. */
   private onDurable(cell: NodeCell, error: unknown): void {
     if (this.cells.get(cell.self) !== cell) return;
-    if (error !== null) {
-      this.fail(cell, error);
-    } else if (cell.isHeld && cell.state === 'running') {
-      this.flush(cell);
-      if (!this.isSyncing) this.environment.onReleased();
-    }
+    this.withoutWaiting(() => {
+      if (error !== null) this.fail(cell, error);
+      else if (cell.isHeld && cell.state === 'running') this.flush(cell);
+    });
   }
 
   private maintain(active: readonly NodeCell[]): void {

@@ -1,5 +1,5 @@
 /**
- * The partition store in memory: the reference that other stores are compared with, the store of the simulator, and the
+ * The partition store in memory: the reference that other stores are compared with, and the
  * store of a cluster that asks for durability `memory`.
  *
  * What a disk would keep is in a {@link MemoryImage}, apart from the store that is open on it, so that a crash and

@@ -76,8 +76,8 @@ export class ObjectBuffer {
   }
 }
 
-/** The index of the first key greater than `key`. */
-function upperBound(keys: readonly RecordKey[], key: RecordKey): number {
+/** The index of the first key greater than `key`. @param keys In order. */
+export function upperBound(keys: readonly RecordKey[], key: RecordKey): number {
   let low = 0;
   let high = keys.length;
   while (low < high) {

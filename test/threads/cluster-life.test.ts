@@ -30,6 +30,31 @@ test('what was put, updated and deleted is so after the directory is opened agai
   t.is((await bucket.get('deleted')).value, undefined);
 });
 
+test('an older copy of a node’s files is noticed, and no name of a write is used twice', async (t) => {
+  const dataDir = temporaryFolder(t);
+  const options = { dataDir, nodes: 3, threads: 1 };
+  const write = async (value: string) => {
+    await using cluster = await Cluster.open(options);
+    const bucket = cluster.bucket('b', { codec: string, replication: { w: 3 } });
+    for (const key of keysOf('k', 20)) await bucket.put(key, value);
+    return cluster.openEvents.flatMap(({ type, status }) => (type === 'store' ? [status] : []));
+  };
+  const files = () => fs.readdirSync(dataDir).filter((name) => name.startsWith('a.db'));
+  t.deepEqual(await write('one'), []);
+  const copy = temporaryFolder(t);
+  for (const name of files()) fs.copyFileSync(`${dataDir}/${name}`, `${copy}/${name}`);
+  t.deepEqual(await write('two'), []);
+  for (const name of files()) fs.rmSync(`${dataDir}/${name}`);
+  for (const name of fs.readdirSync(copy)) fs.copyFileSync(`${copy}/${name}`, `${dataDir}/${name}`);
+  t.deepEqual(await write('three'), ['rolled-back']);
+  await using cluster = await Cluster.open(options);
+  const bucket = cluster.bucket('b', { codec: string });
+  for (const key of keysOf('k', 20)) {
+    const { siblings } = await bucket.get(key, { fanout: 'all' });
+    t.deepEqual([...siblings].sort(), ['one', 'three', 'two'], key);
+  }
+});
+
 test('a close in the middle of load loses nothing that was acknowledged', async (t) => {
   const dataDir = temporaryFolder(t);
   const options = { dataDir, nodes: 4, threads: 2 };

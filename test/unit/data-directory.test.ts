@@ -33,10 +33,13 @@ test('a directory is made for its owner alone and remembers its cluster', (t) =>
   t.true(first.bootId.length > 0);
   t.is(first.storePath('a'), path.join(first.path, 'a.db'));
   t.throws(() => first.storePath('../a'), { code: 'RINGLET_NODE_ID' });
+  t.is(first.markPath('a'), path.join(first.path, 'marks', 'a.mark'));
+  t.throws(() => first.markPath('../a'), { code: 'RINGLET_NODE_ID' });
   if (process.platform !== 'win32') {
     t.is(fs.statSync(folder).mode & 0o777, 0o700);
-    for (const name of fs.readdirSync(folder)) {
-      t.is(fs.statSync(path.join(folder, name)).mode & 0o777, 0o600, name);
+    for (const entry of fs.readdirSync(folder, { withFileTypes: true })) {
+      const mode = fs.statSync(path.join(folder, entry.name)).mode & 0o777;
+      t.is(mode, entry.isDirectory() ? 0o700 : 0o600, entry.name);
     }
   }
   first.close();
@@ -116,8 +119,8 @@ test('links are refused', (t) => {
       code: 'RINGLET_DATADIR_LINK',
     });
   }
-  for (const name of ['a.db', 'b.db-wal', 'a.db.mark', 'cluster.json', 'ringlet.lock']) {
-    const other = path.join(folder, name);
+  for (const name of ['a.db', 'b.db-wal', 'marks/a.mark', 'cluster.json', 'ringlet.lock']) {
+    const other = path.join(folder, path.basename(name));
     const inside = path.join(data, name);
     if (fs.existsSync(inside)) fs.renameSync(inside, other);
     else fs.writeFileSync(other, '');

@@ -472,17 +472,19 @@ test('what rests on nothing that is synced leaves at once; the next turn begins 
   t.deepEqual(sources(), [slow, quick]);
 });
 
-test('a node that was killed or paused while its sync was under way is not waited for', (t) => {
-  for (const stop of ['kill', 'pause'] as const) {
+test('a node that was killed or paused, or failed, while its sync was under way is not waited for', (t) => {
+  for (const stop of ['kill', 'pause', 'fail'] as const) {
     const rig = createRig();
     const [slow, quick] = [nodeAddress(1), nodeAddress(2)];
     const node = addLaggingNode(rig, slow);
     rig.add(quick, pong);
     rig.runner.deliver(nodeAddress(0), slow, numbered(1), 1);
     rig.runner.run(1, 1);
-    if (stop === 'kill') rig.runner.remove(slow);
-    else node.cell.state = 'paused';
     rig.runner.deliver(nodeAddress(0), quick, numbered(2), 1);
+    if (stop === 'kill') rig.runner.remove(slow);
+    if (stop === 'pause') rig.runner.pause(slow);
+    if (stop === 'fail') node.failSync();
+    t.true(rig.log.includes('released'), 'mail that gathered does not lie');
     t.true(rig.runner.hasWork(1), stop);
     rig.runner.run(2, 2);
     t.deepEqual(
@@ -525,10 +527,10 @@ test('a paused node lets nothing go, even if a sync ends', (t) => {
   const node = addLaggingNode(rig, target);
   rig.runner.deliver(nodeAddress(0), target, numbered(1), 1);
   rig.runner.run(1, 1);
-  node.cell.state = 'paused';
+  rig.runner.pause(target);
   node.endSync(1);
   t.false(isSent(rig));
-  node.cell.state = 'running';
+  rig.runner.resume(target);
   rig.runner.run(2, 2);
   t.is(rig.sent.length, 1);
 });
