@@ -161,12 +161,14 @@ export class Coordinator {
       const replica = request.replicas.indexOf(member);
       if (replica < 0 || (request.askedMask & (1 << replica)) === 0) continue;
       if (!addGetFailure(request.core, replica, 'down')) continue;
+      context.probe.sometimes('coordinator: a read goes on without a member that stopped', true);
       request.outstanding--;
       this.advanceGet(context, requestId, request);
     }
     for (const [requestId, request] of this.puts) {
       const replica = request.replicas.indexOf(member);
       if (replica < 0 || !addAcknowledgement(request.core, replica, false)) continue;
+      context.probe.sometimes('coordinator: a write goes on without a member that stopped', true);
       this.advancePut(context, requestId, request);
     }
   }
@@ -177,7 +179,7 @@ export class Coordinator {
     this.counters.getCount++;
     const { partition, key, readQuorum } = message;
     const replicas = this.options.preferenceLists.of(partition, message.replicationFactor);
-    const refusal = this.refusal(replicas, readQuorum);
+    const refusal = this.refusal(context, replicas, readQuorum);
     if (refusal !== null) {
       this.counters.refusedCount++;
       const reply = this.getReply(message.requestId, refusal, readQuorum, 0, null, context.self);
@@ -202,7 +204,9 @@ export class Coordinator {
     const requestId = this.takeRequestId();
     this.readLocally(context, request);
     const isSampled = context.random.chance(this.options.readRepairSample);
-    const wanted = message.fanout === 'all' || isSampled ? replicas.length : readQuorum;
+    const asksAll =
+      message.fanout === 'all' || isSampled || context.probe.buggify('coordinator: ask all');
+    const wanted = asksAll ? replicas.length : readQuorum;
     while (core.tally.succeeded + request.outstanding < wanted) {
       if (!this.askNext(context, requestId, request)) break;
     }
@@ -214,7 +218,8 @@ export class Coordinator {
   onReplicaGetReply(context: Context, source: ActorAddress, message: ReplicaGetReply): void {
     this.load.onReply(source, message.queueDepth);
     const { requestId } = message;
-    const request = this.gets.get(requestId) ?? this.lateGets.get(requestId);
+    const unanswered = this.gets.get(requestId);
+    const request = unanswered ?? this.lateGets.get(requestId);
     if (request === undefined) return;
     const replica = request.replicas.indexOf(source);
     if (replica < 0) return;
@@ -222,7 +227,9 @@ export class Coordinator {
     const isFirst = hasRecord
       ? addRecord(request.core, replica, message.record)
       : addGetFailure(request.core, replica, message.status);
+    context.probe.sometimes('coordinator: a reply to a read came twice', !isFirst);
     if (!isFirst) return;
+    context.probe.sometimes('coordinator: a reply came late', unanswered === undefined);
     request.outstanding--;
     if (hasRecord) request.fastest ??= source;
     this.replicaLatency.add(context.nowMs - request.startedMs);
@@ -234,6 +241,7 @@ export class Coordinator {
     if (replica < 0) return;
     request.askedMask |= 1 << replica;
     const record = this.options.replica.read(request.partition, request.key);
+    context.probe.sometimes('coordinator: its own copy is damaged', record === CORRUPT);
     if (record === CORRUPT) {
       addGetFailure(request.core, replica, 'corrupt');
       return;
@@ -248,7 +256,9 @@ export class Coordinator {
       (node, replica) => (request.askedMask & (1 << replica)) === 0 && this.isDown[node] === 0,
     );
     if (candidates.length === 0) return false;
-    const target = this.load.betterOfTwo(candidates, context.random);
+    const target = context.probe.buggify('coordinator: ask regardless of load')
+      ? candidates[0]!
+      : this.load.betterOfTwo(candidates, context.random);
     request.askedMask |= 1 << request.replicas.indexOf(target);
     request.outstanding++;
     this.load.onSent(target);
@@ -298,7 +308,12 @@ export class Coordinator {
 
   /** When too many wait already, the one that has waited longest gives way. */
   private awaitLateReplies(context: Context, requestId: RequestId, request: GetRequest): void {
+    if (context.probe.buggify('coordinator: await no late replies')) {
+      this.endGet(context, requestId, request);
+      return;
+    }
     if (this.lateGets.size >= this.options.coordinatorCountMax) {
+      context.probe.sometimes('coordinator: the oldest late read gives way', true);
       const [oldest] = this.lateGets;
       assert(oldest !== undefined, 'at least one request may wait');
       this.endGet(context, ...oldest);
@@ -331,7 +346,7 @@ export class Coordinator {
     const { partition, key, writeQuorum, requestId: clientRequestId } = message;
     const replicas = this.options.preferenceLists.of(partition, message.replicationFactor);
     const local = replicas.indexOf(context.self);
-    const refusal = local < 0 ? 'unavailable' : this.refusal(replicas, writeQuorum);
+    const refusal = local < 0 ? 'unavailable' : this.refusal(context, replicas, writeQuorum);
     if (refusal !== null) {
       this.counters.refusedCount++;
       this.answerPut(context, client, clientRequestId, refusal, writeQuorum, 0, []);
@@ -373,13 +388,19 @@ export class Coordinator {
     if (request === undefined) return;
     const replica = request.replicas.indexOf(source);
     if (replica < 0) return;
-    if (!addAcknowledgement(request.core, replica, message.status === 'stored')) return;
+    const isFirst = addAcknowledgement(request.core, replica, message.status === 'stored');
+    context.probe.sometimes('coordinator: a reply to a write came twice', !isFirst);
+    if (!isFirst) return;
     this.advancePut(context, message.requestId, request);
   }
 
   private advancePut(context: Context, requestId: RequestId, request: PutRequest): void {
     const status = putStatus(request.core);
     if (status === 'pending') return;
+    context.probe.sometimes(
+      'coordinator: a write is short of copies although enough members are up',
+      status === 'quorum-unmet' && this.countUp(request.replicas) >= request.core.tally.needed,
+    );
     this.endPut(context, requestId, request, status);
   }
 
@@ -415,14 +436,20 @@ export class Coordinator {
 
   /** Why a request cannot even begin, or `null`. Nothing has been stored or sent by then. */
   private refusal(
+    context: Context,
     replicas: readonly ActorAddress[],
     quorum: number,
   ): 'overloaded' | 'unavailable' | null {
     if (this.queueDepth >= this.options.coordinatorCountMax) return 'overloaded';
-    if (this.downCount === 0) return replicas.length < quorum ? 'unavailable' : null;
-    let reachable = 0;
-    for (const node of replicas) if (this.isDown[node] === 0) reachable++;
-    return reachable < quorum ? 'unavailable' : null;
+    if (context.probe.buggify('coordinator: refuse as overloaded')) return 'overloaded';
+    return this.countUp(replicas) < quorum ? 'unavailable' : null;
+  }
+
+  private countUp(replicas: readonly ActorAddress[]): number {
+    if (this.downCount === 0) return replicas.length;
+    let count = 0;
+    for (const node of replicas) if (this.isDown[node] === 0) count++;
+    return count;
   }
 
   private takeRequestId(): RequestId {
@@ -453,12 +480,16 @@ export class Coordinator {
 
   /** Asks one more replica for reads that wait too long. Requests are in the order of their start. */
   private hedge(context: Context): void {
-    const startedBeforeMs = context.nowMs - this.hedgeAfterMs;
+    if (context.probe.buggify('coordinator: hedge later')) return;
+    const isEarly = context.probe.buggify('coordinator: hedge at once');
+    const startedBeforeMs = context.nowMs - (isEarly ? 0 : this.hedgeAfterMs);
     for (const [requestId, request] of this.gets) {
       if (request.startedMs > startedBeforeMs) return;
       if (request.isHedged) continue;
       request.isHedged = true;
-      if (this.askNext(context, requestId, request)) this.counters.hedgeCount++;
+      const isAsked = this.askNext(context, requestId, request);
+      context.probe.sometimes('coordinator: a read is hedged', isAsked);
+      if (isAsked) this.counters.hedgeCount++;
     }
   }
 
@@ -470,11 +501,14 @@ export class Coordinator {
     for (const [requestId, request] of this.gets) {
       if (context.nowMs < request.deadlineMs) continue;
       this.counters.timeoutCount++;
+      context.probe.sometimes('coordinator: a read is overdue', true);
       this.answerGet(context, requestId, request, 'timeout');
     }
     for (const [requestId, request] of this.puts) {
-      if (context.nowMs < request.deadlineMs) continue;
+      const isOverdue = context.nowMs >= request.deadlineMs;
+      if (!isOverdue && !context.probe.buggify('coordinator: end a write early')) continue;
       this.counters.timeoutCount++;
+      context.probe.sometimes('coordinator: a write is overdue', isOverdue);
       this.endPut(context, requestId, request, 'timeout');
     }
   }

@@ -120,7 +120,9 @@ export class Node implements Actor {
 
   private onReplicaPut(context: Context, source: ActorAddress, message: ReplicaPut): void {
     const { requestId, partition, key, record } = message;
-    const status = this.replica.merge(context, partition, key, record);
+    const status = context.probe.buggify('node: refuse a write of another')
+      ? 'overloaded'
+      : this.replica.merge(context, partition, key, record);
     if (requestId !== 0) context.send(source, replicaPutReply(requestId, status, this.queueDepth));
   }
 }

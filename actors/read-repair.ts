@@ -35,6 +35,7 @@ export class ReadRepair {
     if (merged === null) return;
     const stale = staleReplicas(core, merged);
     if (stale.length === 0) return;
+    context.probe.sometimes('read repair: a replica was behind', true);
     // The merged record may be a view of a received frame; what is sent must outlive it.
     const record = copyBytes(merged);
     for (const index of stale) {

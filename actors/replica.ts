@@ -92,12 +92,18 @@ export class Replica {
     if (stored === CORRUPT) return { status: 'corrupt' };
     const current =
       stored === null ? emptyVersionSet(put.lastWriterWins) : decodeVersionSet(stored);
+    // Rare even where it is forced: each incarnation takes an entry in the vectors of what it writes.
+    if (context.probe.buggify('replica: renew the incarnation') && context.random.chance(1 / 128)) {
+      this.renewIncarnation(context.random);
+    }
     const known = counterOf(contextOf(current), this.actorId);
     if (counterOf(put.context, this.actorId) > known) {
+      context.probe.sometimes('replica: finds when coordinating that it forgot a write', true);
       this.renewIncarnation(context.random);
       return { status: 'unknown-dot' };
     }
     if (put.lastWriterWins && !this.isPlausible(context, put.context, contextOf(current))) {
+      context.probe.sometimes('replica: a context is from too far in the future', true);
       return { status: 'unknown-dot' };
     }
     const timestamp = put.lastWriterWins ? this.clock.now(context.wallMs) : 0;
@@ -105,7 +111,9 @@ export class Replica {
     const updated = updateVersionSet(current, put.context, this.actorId, sibling);
     if (contextOf(updated).length > COORDINATED_ACTOR_COUNT_MAX) return { status: 'unknown-dot' };
     const count = siblingCount(updated);
-    if (count > this.options.siblingCountMax) return { status: 'too-many-siblings' };
+    const isFull = count > this.options.siblingCountMax;
+    context.probe.sometimes('replica: a key has too many siblings', isFull);
+    if (isFull) return { status: 'too-many-siblings' };
     const record = encodeVersionSet(updated);
     if (!this.store.put(put.partition, put.key, record)) return { status: 'disk-full' };
     this.noteSiblings(count);
@@ -126,11 +134,12 @@ export class Replica {
     const incoming = decodeVersionSet(record);
     const current =
       stored === null ? emptyVersionSet(incoming.lastWriterWins) : decodeVersionSet(stored);
-    this.checkAmnesia(context.random, current, incoming);
+    this.checkAmnesia(context, current, incoming);
     if (incoming.lastWriterWins) this.observeTimestamp(context, incoming);
     const merged = syncVersionSets(current, incoming);
     if (merged === current) return 'stored';
     if (contextOf(merged).length > VECTOR_COUNT_MAX) return 'overloaded';
+    context.probe.sometimes('replica: both sides of a merge had news', merged !== incoming);
     const bytes = merged === incoming ? copyBytes(record) : encodeVersionSet(merged);
     if (!this.store.put(partition, key, bytes)) return 'disk-full';
     this.counters.mergeCount++;
@@ -138,10 +147,11 @@ export class Replica {
     return 'stored';
   }
 
-  private checkAmnesia(random: Prng, current: VersionSet, incoming: VersionSet): void {
+  private checkAmnesia(context: Context, current: VersionSet, incoming: VersionSet): void {
     const claimed = counterOf(contextOf(incoming), this.actorId);
     if (claimed > 0 && claimed > counterOf(contextOf(current), this.actorId)) {
-      this.renewIncarnation(random);
+      context.probe.sometimes('replica: finds when replicating that it forgot a write', true);
+      this.renewIncarnation(context.random);
     }
   }
 
@@ -167,6 +177,7 @@ export class Replica {
   /** The clock of last-writer-wins follows what others stamped, so that a later write here is newer. */
   private observeTimestamp(context: Context, incoming: VersionSet): void {
     const verdict = this.clock.observe(timestampOf(incoming), context.wallMs);
+    context.probe.sometimes("replica: another's clock is too far ahead", verdict !== 'accepted');
     if (verdict === 'too-far-ahead') this.counters.skewCount++;
   }
 

@@ -72,7 +72,7 @@ export interface PutResult {
 
 /** What is known to all buckets of a cluster. */
 export interface BucketEnvironment {
-  readonly client: Client;
+  readonly client: Pick<Client, 'get' | 'put'>;
   readonly ring: Ring;
   readonly limits: Limits;
   readonly replication: Replication;
@@ -161,9 +161,10 @@ const NAME_BYTES_MAX = 64;
 export class Bucket<T> {
   /** The bucket's name. */
   readonly name: string;
+  /** How its values become bytes. */
+  readonly codec: Codec<T>;
   private readonly environment: BucketEnvironment;
   private readonly prefix: string;
-  private readonly codec: Codec<T>;
   private readonly resolve: BucketOptions<T>['resolve'];
   private readonly lastWriterWins: boolean;
   private readonly defaults: RequestSettings;

@@ -36,7 +36,7 @@ export type ClusterEvent =
     };
 
 /** Names of nodes and their addresses. */
-class NodeNames {
+export class NodeNames {
   readonly ids: readonly string[];
   private readonly addresses: Map<string, ActorAddress>;
 
@@ -94,16 +94,22 @@ export interface LinkControl {
   release(): Promise<void>;
 }
 
+/** What the links need of a host. */
+export type NetworkHost = Pick<
+  ClusterHost<unknown>,
+  'applyNetwork' | 'observeNetwork' | 'networkCounters'
+>;
+
 /**
  * The links between the nodes, which fail on command. Clients reach every node, whatever is set here. All methods
  * resolve when every thread has taken the change.
  */
 export class ClusterNetwork {
   private readonly names: NodeNames;
-  private readonly host: ClusterHost<unknown>;
+  private readonly host: NetworkHost;
 
   /** Use `cluster.network`. */
-  constructor(names: NodeNames, host: ClusterHost<unknown>) {
+  constructor(names: NodeNames, host: NetworkHost) {
     this.names = names;
     this.host = host;
   }

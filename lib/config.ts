@@ -416,12 +416,18 @@ function resolveHedge(hedge: number | 'auto'): number {
   throw invalid('hedgeAfterMs', hedge, `auto or a number from 0.1 to ${REQUEST_TIMEOUT_MS_MAX}`);
 }
 
-function checkBoolean(name: string, value: unknown): boolean {
+/** @throws {RingletError} RINGLET_OPTION_INVALID unless `value` is `true` or `false` */
+export function checkBoolean(name: string, value: unknown): boolean {
   if (typeof value === 'boolean') return value;
   throw invalid(name, value, 'true or false');
 }
 
-function checkOneOf<T extends string>(name: string, value: unknown, allowed: readonly T[]): T {
+/** @throws {RingletError} RINGLET_OPTION_INVALID unless `value` is one of `allowed` */
+export function checkOneOf<T extends string>(
+  name: string,
+  value: unknown,
+  allowed: readonly T[],
+): T {
   const found = allowed.find((candidate) => candidate === value);
   if (found === undefined) throw invalid(name, value, `one of ${allowed.join(', ')}`);
   return found;
@@ -431,7 +437,8 @@ function isWhole(value: unknown, min: number, max: number): value is number {
   return typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max;
 }
 
-function checkWhole(
+/** @throws {RingletError} `code` unless `value` is a whole number from `min` to `max` */
+export function checkWhole(
   name: string,
   value: unknown,
   min: number,
@@ -445,7 +452,8 @@ function checkWhole(
   );
 }
 
-function checkNumber(name: string, value: unknown, min: number, max: number): number {
+/** @throws {RingletError} RINGLET_OPTION_INVALID unless `value` is a number from `min` to `max` */
+export function checkNumber(name: string, value: unknown, min: number, max: number): number {
   if (isNumber(value, min, max)) return value;
   throw invalid(name, value, `a number from ${min} to ${max}`);
 }

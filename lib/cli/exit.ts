@@ -56,6 +56,9 @@ export function lineOf(error: unknown): string {
   return `ringlet: ${messageOf(error).replace(/\s*\n\s*/g, ' ')}${code}`;
 }
 
+/** What Ctrl-C, a supervisor and a terminal that goes away send. */
+const INTERRUPTS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
 /** A terminal and a parent such as npm may both pass the same Ctrl-C on. */
 const SAME_INTERRUPT_MS = 1000;
 
@@ -71,13 +74,18 @@ export function listenForInterrupts(): AbortSignal {
     firstMs = Math.min(firstMs, performance.now());
     controller.abort(new InterruptedError());
   };
-  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, onSignal);
+  for (const name of INTERRUPTS) process.on(name, onSignal);
   // A reader such as `head` may go away early.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error;
     controller.abort(new InterruptedError());
   });
   return controller.signal;
+}
+
+/** From now on an interrupt ends the process where it is: for long work on this thread, during which no listener is called. */
+export function endAtInterrupts(): void {
+  for (const name of INTERRUPTS) process.removeAllListeners(name);
 }
 
 /** Settles as `work` does, or rejects with the signal's reason as soon as it aborts. */

@@ -8,6 +8,8 @@ import { addClusterOptions, collect, parseShare, whole } from './options.ts';
 import { createOutput } from './output.ts';
 import type { ReplayArguments } from './replay.ts';
 import type { Session } from './session.ts';
+import type { SimArguments } from './sim.ts';
+import { simHelp } from './sim-help.ts';
 import type { StartArguments } from './start.ts';
 import type { TourArguments } from './tour.ts';
 
@@ -44,6 +46,8 @@ function statusAfter(error: unknown): ExitStatus {
   if (isBug && error instanceof Error) process.stderr.write(`${error.stack}\n`);
   return status;
 }
+
+const SEED_MAX = Number.MAX_SAFE_INTEGER;
 
 type Verb<T> = (given: T, session: Session) => Promise<ExitStatus>;
 
@@ -122,6 +126,45 @@ function createProgram(signal: AbortSignal, onStatus: (status: ExitStatus) => vo
     .option('--clients <count>', 'clients', whole(1, 1024), 32)
     .action((given: TourArguments) =>
       run(given, async (...rest) => (await import('./tour.ts')).tour(...rest)),
+    );
+
+  program
+    .command('sim')
+    .description('Run simulated clusters, with faults, and check what they promise.')
+    .option('--seeds <count>', 'run so many seeds, on all cores', whole(1, SEED_MAX))
+    .option('--from <seed>', 'the first of them (default: 0)', whole(0, SEED_MAX))
+    .option('--jobs <count>', 'threads (default: one per core)', whole(1, 256))
+    .option(
+      '--last-writer-wins',
+      'run each seed twice: keeping siblings, and keeping the last write under clocks that are off',
+    )
+    .option('--seed <number>', 'run one seed and print its plan and report', whole(0, SEED_MAX))
+    .option(
+      '--trace [filter]',
+      'print every message, turn, fault and request, or those with a text, or one of a,b,c',
+    )
+    .option(
+      '--break-at-step <number>',
+      'stop before a step, print the state of every node, and stop in an attached debugger',
+      whole(1, SEED_MAX),
+    )
+    .option('--shrink', 'look for the smallest options with which the seed fails in the same way')
+    .option(
+      '--off <kinds>',
+      'leave out these faults, such as loss,crash; may be repeated',
+      collect,
+      [],
+    )
+    .option(
+      '--set <name=value>',
+      'overrides what the seed draws, such as nodes=3; may be repeated',
+      collect,
+      [],
+    )
+    .option('--json', 'print one JSON object and nothing else')
+    .addHelpText('after', () => simHelp())
+    .action((given: SimArguments) =>
+      run(given, async (...rest) => (await import('./sim.ts')).sim(...rest)),
     );
 
   return program;

@@ -73,6 +73,11 @@ export class Link {
     };
   }
 
+  /** True if the link has a fault of its own. */
+  get isFaulty(): boolean {
+    return this.settings !== null || this.isBlocked || this.isHeld;
+  }
+
   /** The commands that put this link's faults on another network. */
   standingCommands(): NetworkCommand[] {
     const { source, target, settings } = this;

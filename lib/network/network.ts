@@ -74,6 +74,11 @@ interface Step {
   readonly deliver: Deliver;
 }
 
+interface LinkEnds {
+  readonly source: ActorAddress;
+  readonly target: ActorAddress;
+}
+
 interface DelayedEnvelope {
   readonly link: Link;
   readonly message: Message;
@@ -99,6 +104,7 @@ export class Network {
   private readonly heldCountMax: number;
   /** By source and target; made when first needed. */
   private readonly links = new Map<number, Link>();
+  private readonly faultyLinks = new Set<Link>();
   /** In the order in which they were added. */
   private readonly rules = new Map<string, MessageRule>();
   /** The group of each node that the partition names, from 1. */
@@ -108,7 +114,6 @@ export class Network {
   /** In the order in which they were sent. */
   private held: HeldEnvelope[] = [];
   private defaultSettings: LinkSettings | null = null;
-  private hasFault = false;
   private quiet = true;
 
   constructor(options: NetworkOptions) {
@@ -132,7 +137,6 @@ export class Network {
    */
   apply(command: NetworkCommand, nowMs: number, deliver: Deliver): void {
     this.execute(command, { nowMs, deliver });
-    this.hasFault = this.standingCommands().length > 0;
     this.updateQuiet();
   }
 
@@ -210,17 +214,17 @@ export class Network {
       commands.push({ type: 'partition', groups: [...groups.values()] });
     }
     for (const [id, rule] of this.rules) commands.push({ type: 'rule', id, rule });
-    for (const link of this.links.values()) commands.push(...link.standingCommands());
+    for (const link of this.faultyLinks) commands.push(...link.standingCommands());
     return commands;
   }
 
   private execute(command: NetworkCommand, step: Step): void {
     switch (command.type) {
       case 'set-link':
-        this.linkBetween(command.source, command.target).settings = command.settings;
+        this.setFault(command, { settings: command.settings });
         return;
       case 'reset-link':
-        this.linkBetween(command.source, command.target).settings = null;
+        this.setFault(command, { settings: null });
         return;
       case 'set-default':
         this.defaultSettings = command.settings;
@@ -245,10 +249,10 @@ export class Network {
         this.releaseHeld((held) => held.ruleId === command.id, step);
         return;
       case 'hold':
-        this.linkBetween(command.source, command.target).isHeld = true;
+        this.setFault(command, { isHeld: true });
         return;
       case 'release':
-        this.release(this.linkBetween(command.source, command.target), step);
+        this.release(command, step);
         return;
       case 'heal':
         this.heal(step);
@@ -256,6 +260,16 @@ export class Network {
       default:
         unreachable(command);
     }
+  }
+
+  private setFault(
+    { source, target }: LinkEnds,
+    fault: Partial<Pick<Link, 'settings' | 'isBlocked' | 'isHeld'>>,
+  ): Link {
+    const link = Object.assign(this.linkBetween(source, target), fault);
+    if (link.isFaulty) this.faultyLinks.add(link);
+    else this.faultyLinks.delete(link);
+    return link;
   }
 
   private partition(groups: readonly (readonly ActorAddress[])[]): void {
@@ -271,7 +285,7 @@ export class Network {
     isBlocked: boolean,
   ): void {
     for (const source of sources) {
-      for (const target of targets) this.linkBetween(source, target).isBlocked = isBlocked;
+      for (const target of targets) this.setFault({ source, target }, { isBlocked });
     }
   }
 
@@ -283,8 +297,8 @@ export class Network {
     this.releaseHeld((held) => held.ruleId === id, step);
   }
 
-  private release(link: Link, step: Step): void {
-    link.isHeld = false;
+  private release(ends: LinkEnds, step: Step): void {
+    const link = this.setFault(ends, { isHeld: false });
     this.releaseHeld((held) => held.link === link && held.ruleId === null, step);
   }
 
@@ -292,10 +306,8 @@ export class Network {
     this.defaultSettings = null;
     this.rules.clear();
     this.groups.clear();
-    for (const link of this.links.values()) {
-      link.settings = null;
-      link.isBlocked = false;
-      link.isHeld = false;
+    for (const link of this.faultyLinks) {
+      this.setFault(link, { settings: null, isBlocked: false, isHeld: false });
     }
     this.releaseHeld(() => true, step);
   }
@@ -463,7 +475,12 @@ export class Network {
    * held needs no look: the fault that holds it is there.
    */
   private updateQuiet(): void {
-    this.quiet = !this.hasFault && this.observers.size === 0 && this.delayed.size === 0;
+    const hasFault =
+      this.faultyLinks.size > 0 ||
+      this.rules.size > 0 ||
+      this.groups.size > 0 ||
+      this.defaultSettings !== null;
+    this.quiet = !hasFault && this.observers.size === 0 && this.delayed.size === 0;
   }
 }
 

@@ -10,7 +10,7 @@ import Database from 'better-sqlite3';
 import { defaultLimits } from '../../lib/config.ts';
 import { isRingletError } from '../../lib/errors.ts';
 import { Prng } from '../../lib/prng.ts';
-import type { DiskImage, SimulatedDisk, SimulatedStore } from '../../lib/sim/disk.ts';
+import type { DiskImage, SimulatedDisk, SimulatedStore } from '../../lib/sim/world/disk.ts';
 import type { PartitionStore } from '../../lib/store/contract.ts';
 import type { Mark, OpenReport, SessionMeta } from '../../lib/store/opening.ts';
 import { HighWaterMark } from '../../workers/high-water-mark.ts';

@@ -1,6 +1,10 @@
 /** Simulated disks for tests: how they are opened, syncs that end when the test says so, and what they hold. */
 import type { Durability } from '../../lib/config.ts';
-import { type OpenDiskOptions, SimulatedDisk, type SimulatedStore } from '../../lib/sim/disk.ts';
+import {
+  type OpenDiskOptions,
+  SimulatedDisk,
+  type SimulatedStore,
+} from '../../lib/sim/world/disk.ts';
 import type { PartitionStore } from '../../lib/store/contract.ts';
 import { bootId, bytesOf, keyOf, partitionId, textOf } from './store-fixture.ts';
 

@@ -129,13 +129,16 @@ export function codeBlocks(document: string): string[] {
 
 /**
  * A document's code blocks as one program: the first as it is, each other one in braces behind it, so that they may use what
- * the first declared. Imports of `ringlet` become imports of `entry`.
+ * the first declared. Imports of the package become imports of `entries`, by what they are called in the documents.
  */
-export function programOf(blocks: readonly string[], entry: string): string {
+export function programOf(
+  blocks: readonly string[],
+  entries: Readonly<Record<string, string>>,
+): string {
   const imports: string[] = [];
   const bodies = blocks.map((block) =>
     block.replace(/^import [^;]*;\n/gm, (text) => {
-      imports.push(text.replace(/'ringlet'/, `'${entry}'`));
+      imports.push(text.replace(/'(ringlet[^']*)'/, (_, name: string) => `'${entries[name]}'`));
       return '';
     }),
   );

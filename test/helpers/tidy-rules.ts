@@ -10,9 +10,11 @@ import { commentsOf, type Import, lineOf, type SourceFile, walk } from './tidy-s
 /** Files that something other than an import loads: who does, for each. */
 export const entries: Readonly<Record<string, string>> = {
   'lib/index.ts': 'package.json',
+  'lib/simulator.ts': 'package.json',
   'lib/cli/main.ts': 'package.json',
   'bench/main.ts': 'package.json',
   'bench/micro/main.ts': 'a person',
+  'test/mutants/main.ts': 'package.json',
   'workers/thread-entry.ts': 'workers/thread-host.ts, by an address that it puts together',
   'test/helpers/update-documents.ts': 'a person',
 };

@@ -1,5 +1,5 @@
 /** A cluster under the virtual clock, with a record of its messages and a look into its stores. */
-import { type ActorAddress, bucketPrefix, nodeAddress, recordKey } from '../../lib/address.ts';
+import { type ActorAddress, bucketPrefix, recordKey } from '../../lib/address.ts';
 import type { Bucket } from '../../lib/bucket.ts';
 import { decodeVersionSet, siblingsOf, type VersionSet } from '../../lib/clock/version-set.ts';
 import { string } from '../../lib/codec.ts';
@@ -7,7 +7,8 @@ import type { ClusterOptions } from '../../lib/config.ts';
 import { isRingletError, type RingletError } from '../../lib/errors.ts';
 import { MessageKind, type MessageKindName } from '../../lib/protocol/messages.ts';
 import { partitionOf } from '../../lib/ring/ring.ts';
-import { type ObservedEnvelope, VirtualCluster } from '../../lib/sim/virtual-cluster.ts';
+import { SimulatedCluster } from '../../lib/sim/simulated-cluster.ts';
+import type { ObservedEnvelope, World } from '../../lib/sim/world/world.ts';
 import { CORRUPT } from '../../lib/store/contract.ts';
 
 /** The bucket that all tests use. */
@@ -22,23 +23,26 @@ export interface FixtureOptions extends ClusterOptions {
 }
 
 export class VirtualFixture {
-  readonly cluster: VirtualCluster;
+  readonly cluster: SimulatedCluster;
+  readonly world: World;
   readonly bucket: Bucket<string>;
   /** What was sent since the start or since the last {@link forget}. */
   readonly sent: ObservedEnvelope[] = [];
 
   /** Reads ask no replica at random unless a test says so. */
   constructor({ lastWriterWins = false, ...options }: FixtureOptions) {
-    this.cluster = new VirtualCluster({
+    this.cluster = SimulatedCluster.open({
       readRepairSample: 0,
+      scheduler: { type: 'ordered' },
       ...options,
-      onMessage: (envelope) => this.sent.push(envelope),
+      observer: { onMessage: (envelope) => this.sent.push(envelope) },
     });
+    this.world = this.cluster.world;
     this.bucket = this.cluster.bucket(BUCKET, { codec: string, lastWriterWins });
   }
 
   get nodes(): ActorAddress[] {
-    return this.cluster.config.nodes.map((_, index) => nodeAddress(index));
+    return [...this.world.nodes];
   }
 
   settle<T>(request: Promise<T>): Promise<T> {
@@ -78,18 +82,18 @@ export class VirtualFixture {
 
   locate(key: string) {
     const full = recordKey(bucketPrefix(BUCKET), key);
-    return { key: full, partition: partitionOf(this.cluster.ring, full) };
+    return { key: full, partition: partitionOf(this.world.ring, full) };
   }
 
   /** The first N nodes of a key's preference list. */
   replicasOf(key: string, n = this.cluster.config.replication.n): readonly ActorAddress[] {
-    return this.cluster.preferenceLists.of(this.locate(key).partition, n);
+    return this.world.preferenceLists.of(this.locate(key).partition, n);
   }
 
   /** What a node's store holds, as bytes. */
   recordAt(node: ActorAddress, key: string): Uint8Array | null {
     const located = this.locate(key);
-    const record = this.cluster.cell(node).store.get(located.partition, located.key);
+    const record = this.world.cell(node).store.get(located.partition, located.key);
     if (record === CORRUPT) throw new Error('the record is corrupt');
     return record;
   }
@@ -115,7 +119,7 @@ export class VirtualFixture {
   /** Commits of all stores that had something to commit. */
   get commitCount(): number {
     return this.nodes.reduce(
-      (sum, node) => sum + this.cluster.cell(node).store.stats().commitCount,
+      (sum, node) => sum + this.world.cell(node).store.stats().commitCount,
       0,
     );
   }

@@ -5,8 +5,8 @@ import { partitionOfHash, ringBalance } from '../../lib/ring/ring.ts';
 import { VirtualFixture } from '../helpers/virtual-fixture.ts';
 
 test('"the output range of a hash function is treated as a fixed circular space or ring"', (t) => {
-  const { cluster, nodes } = new VirtualFixture({ seed: 1, nodes: 5, partitions: 64 });
-  const { ring, preferenceLists } = cluster;
+  const { world, nodes } = new VirtualFixture({ seed: 1, nodes: 5, partitions: 64 });
+  const { ring, preferenceLists } = world;
   t.is(partitionOfHash(ring, 0), 0 as PartitionId);
   t.is(partitionOfHash(ring, 0xffff_ffff), 63 as PartitionId);
   // The walk from the last partition goes on with the first, as from any other with its neighbour.
@@ -35,8 +35,8 @@ test('claim: keys spread over nodes nearly evenly', (t) => {
 
 test('claim: a node of more capacity takes more of the ring, which accounts for heterogeneity', (t) => {
   const nodes = [1, 1, 1, 3].map((weight, index) => ({ id: `n${index}`, weight }));
-  const { cluster } = new VirtualFixture({ seed: 4, nodes, replication: { n: 2, r: 1, w: 1 } });
-  const { partitionCounts } = ringBalance(cluster.ring);
+  const { world } = new VirtualFixture({ seed: 4, nodes, replication: { n: 2, r: 1, w: 1 } });
+  const { partitionCounts } = ringBalance(world.ring);
   t.is(
     partitionCounts.reduce((sum, count) => sum + count),
     256,

@@ -17,20 +17,20 @@ test('"Each data item is replicated at N hosts, where N is a parameter configure
 });
 
 test('claim: N may differ from bucket to bucket in one cluster', async (t) => {
-  const { cluster, nodes } = new VirtualFixture({ seed: 1, nodes: 5 });
+  const { cluster, world, nodes } = new VirtualFixture({ seed: 1, nodes: 5 });
   for (const n of [1, 4]) {
     const bucket = cluster.bucket(`n${n}`, { codec: string, replication: { n, r: 1, w: 1 } });
-    const before = nodes.map((node) => cluster.cell(node).store.stats().putCount);
+    const before = nodes.map((node) => world.cell(node).store.stats().putCount);
     await cluster.settle(bucket.put('k', 'v'));
     await cluster.run(1_000);
-    const after = nodes.map((node) => cluster.cell(node).store.stats().putCount);
+    const after = nodes.map((node) => world.cell(node).store.stats().putCount);
     t.is(after.filter((count, node) => count > before[node]!).length, n);
   }
 });
 
 test('claim: the coordinator keeps the key itself and replicates it at the N-1 successors clockwise', (t) => {
   const fixture = new VirtualFixture({ seed: 2, nodes: 5 });
-  const { owners, partitionCount } = fixture.cluster.ring;
+  const { owners, partitionCount } = fixture.world.ring;
   for (let index = 0; index < 100; index++) {
     const { partition } = fixture.locate(`k${index}`);
     const successors = [0, 1, 2].map((step) => owners[(partition + step) % partitionCount]);
@@ -49,7 +49,7 @@ test('"the list contains only distinct physical nodes"', (t) => {
 test('claim: the list holds more than N nodes, to account for failures', (t) => {
   const fixture = new VirtualFixture({ seed: 4, nodes: 6 });
   const { partition } = fixture.locate('k');
-  const fallbacks = fixture.cluster.preferenceLists.fallbacks(partition, 3);
+  const fallbacks = fixture.world.preferenceLists.fallbacks(partition, 3);
   const all = [...fixture.replicasOf('k'), ...fallbacks].map(Number);
   t.deepEqual(all.toSorted(), [0, 1, 2, 3, 4, 5]);
 });

@@ -24,10 +24,9 @@ class Figure3 extends VirtualFixture {
 
   async write(value: string, node: ActorAddress, context: VersionVector): Promise<void> {
     const { partition, key } = this.locate(this.key);
-    const { client } = this.cluster;
     const bytes = encoder.encode(value);
     const write = { value: bytes, context, preferred: node, lastWriterWins: false };
-    const put = client.put(partition, key, write, this.settings);
+    const put = this.world.clients[0]!.put(partition, key, write, this.settings);
     const { coordinator } = await this.settle(put);
     if (coordinator !== node) throw new Error('another node handled the write');
     await this.cluster.run(1_000);
@@ -36,7 +35,7 @@ class Figure3 extends VirtualFixture {
   /** What a client reads: the values, the context, and the context as the paper prints a clock. */
   async read(names: ReadonlyMap<number, string>) {
     const { partition, key } = this.locate(this.key);
-    const get = this.cluster.client.get(partition, key, 'all', this.settings);
+    const get = this.world.clients[0]!.get(partition, key, 'all', this.settings);
     const set = decodeVersionSet((await this.settle(get)).record!);
     const context = contextOf(set);
     const clock = context
@@ -93,10 +92,10 @@ test('"Dynamo treats the result of each modification as a new and immutable vers
 
 test('"it allows for multiple versions of an object to be present in the system at the same time"', async (t) => {
   const fixture = new VirtualFixture({ seed: 2, nodes: 3 });
-  const { cluster, bucket } = fixture;
+  const { cluster, world, bucket } = fixture;
   await fixture.putEverywhere('k', 'base');
   const { context } = await fixture.settle(bucket.get('k'));
-  cluster.applyNetwork({ type: 'set-default', settings: { latencyMs: 50 } });
+  world.applyNetwork({ type: 'set-default', settings: { latencyMs: 50 } });
   const requests = ['x', 'y'].map((value) => bucket.put('k', value, { context }));
   await fixture.settle(Promise.all(requests));
   await cluster.run(1_000);
@@ -106,14 +105,14 @@ test('"it allows for multiple versions of an object to be present in the system 
 
 test('claim: versions that descend from one another are reconciled by the system, without the client', async (t) => {
   const fixture = new VirtualFixture({ seed: 3, nodes: 3 });
-  const { cluster, bucket } = fixture;
+  const { cluster, world, bucket } = fixture;
   await fixture.putEverywhere('k', 'v1');
   const [behind] = fixture.replicasOf('k');
-  cluster.crash(behind!);
+  world.crash(behind!);
   await cluster.run(10);
   const { context } = await fixture.settle(bucket.get('k'));
   await fixture.putEverywhere('k', 'v2', context);
-  cluster.restart(behind!);
+  world.restart(behind!);
   await cluster.run(10);
   t.deepEqual(fixture.valuesAt(behind!, 'k'), ['v1']);
   const { siblings } = await fixture.settle(bucket.get('k', { fanout: 'all', r: 3 }));
@@ -122,17 +121,17 @@ test('claim: versions that descend from one another are reconciled by the system
 
 test('claim: an "add to cart" is never forgotten, on both sides of a partition', async (t) => {
   const fixture = new VirtualFixture({ seed: 4, nodes: 3, replication: { n: 3, r: 1, w: 1 } });
-  const { cluster } = fixture;
+  const { cluster, world } = fixture;
   const carts = cluster.bucket<string[]>('carts', {
     codec: json<string[]>(),
     resolve: (carts) => [...new Set(carts.flat())].sort(),
   });
-  cluster.applyNetwork({ type: 'partition', groups: fixture.nodes.map((node) => [node]) });
+  world.applyNetwork({ type: 'partition', groups: fixture.nodes.map((node) => [node]) });
   const items = Array.from({ length: 12 }, (_, index) => `item${10 + index}`);
   for (const item of items) {
     await fixture.settle(carts.update('cart', (cart = []) => [...cart, item]));
   }
-  cluster.applyNetwork({ type: 'heal' });
+  world.applyNetwork({ type: 'heal' });
   const { value, siblings } = await fixture.settle(carts.get('cart', { fanout: 'all', r: 3 }));
   t.true(siblings.length > 1, 'the cart has branches');
   t.deepEqual(value, items);

@@ -18,9 +18,9 @@ test('claim: the first of the top N nodes need not coordinate, any of them may',
 
 test('claim: nodes that are down are skipped, the others of the list serve', async (t) => {
   const fixture = new VirtualFixture({ seed: 2, nodes: 5 });
-  const { cluster, bucket } = fixture;
+  const { world, bucket } = fixture;
   const [first, ...others] = fixture.replicasOf('k');
-  cluster.crash(first!);
+  world.crash(first!);
   await fixture.settle(bucket.put('k', 'v'));
   t.is((await fixture.settle(bucket.get('k'))).value, 'v');
   t.true(others.includes(fixture.lastCoordinator('ClientPut')));
@@ -29,8 +29,8 @@ test('claim: nodes that are down are skipped, the others of the list serve', asy
 
 test('"the coordinator generates the vector clock for the new version and writes the new version locally"', async (t) => {
   const fixture = new VirtualFixture({ seed: 3, nodes: 5 });
-  const { cluster, bucket } = fixture;
-  cluster.applyNetwork({ type: 'set-default', settings: { loss: 1 } });
+  const { cluster, world, bucket } = fixture;
+  world.applyNetwork({ type: 'set-default', settings: { loss: 1 } });
   const request = bucket.put('k', 'v');
   await cluster.run(1);
   const coordinator = fixture.lastCoordinator('ClientPut');
@@ -55,7 +55,7 @@ test('claim: the coordinator then sends the version with its clock to the other 
 test('"If at least W-1 nodes respond then the write is considered successful"', async (t) => {
   for (const w of [1, 2, 3]) {
     const fixture = new VirtualFixture({ seed: w, nodes: 3 });
-    const { cluster, bucket } = fixture;
+    const { cluster, world, bucket } = fixture;
     let isStored = false;
     const request = bucket.put('k', 'v', { w }).then(() => {
       isStored = true;
@@ -63,14 +63,14 @@ test('"If at least W-1 nodes respond then the write is considered successful"', 
     const coordinator = fixture.lastCoordinator('ClientPut');
     const [first, second] = fixture.nodes.filter((node) => node !== coordinator);
     for (const source of [first!, second!]) {
-      cluster.applyNetwork({ type: 'hold', source, target: coordinator });
+      world.applyNetwork({ type: 'hold', source, target: coordinator });
     }
     await cluster.run(10);
     t.is(isStored, w === 1, 'with no reply at all');
-    cluster.applyNetwork({ type: 'release', source: first!, target: coordinator });
+    world.applyNetwork({ type: 'release', source: first!, target: coordinator });
     await cluster.run(10);
     t.is(isStored, w <= 2, 'with one reply');
-    cluster.applyNetwork({ type: 'release', source: second!, target: coordinator });
+    world.applyNetwork({ type: 'release', source: second!, target: coordinator });
     await cluster.run(10);
     t.true(isStored, 'with both');
     await request;
@@ -109,13 +109,13 @@ test('claim: with R + W of N or less a read may miss it', async (t) => {
 
 /** Writes `k` so that exactly W replicas hold it, and no read spreads it. */
 async function leaveAtQuorum(fixture: VirtualFixture, w: number): Promise<void> {
-  const { cluster, bucket } = fixture;
+  const { cluster, world, bucket } = fixture;
   const request = bucket.put('k', 'v');
   const coordinator = fixture.lastCoordinator('ClientPut');
   const others = fixture.nodes.filter((node) => node !== coordinator);
   const missing = others.slice(w - 1);
   if (missing.length > 0) {
-    cluster.applyNetwork({
+    world.applyNetwork({
       type: 'rule',
       id: 'cut',
       rule: { kinds: ['ReplicaPut'], targets: missing, verdict: { type: 'drop' } },
@@ -127,8 +127,8 @@ async function leaveAtQuorum(fixture: VirtualFixture, w: number): Promise<void> 
 
 test('claim: a read waits for R replies and returns all versions that are causally unrelated', async (t) => {
   const fixture = new VirtualFixture({ seed: 5, nodes: 3, replication: { n: 3, r: 3, w: 1 } });
-  const { cluster, bucket, nodes } = fixture;
-  cluster.applyNetwork({ type: 'partition', groups: nodes.map((node) => [node]) });
+  const { world, bucket, nodes } = fixture;
+  world.applyNetwork({ type: 'partition', groups: nodes.map((node) => [node]) });
   const written = new Set<number>();
   while (written.size < 3) {
     const before = fixture.sentOf('ClientPut').length;
@@ -136,7 +136,7 @@ test('claim: a read waits for R replies and returns all versions that are causal
     written.add(fixture.lastCoordinator('ClientPut'));
     await fixture.settle(request);
   }
-  cluster.applyNetwork({ type: 'heal' });
+  world.applyNetwork({ type: 'heal' });
   const count = fixture.sentOf('ClientPut').length;
   const { siblings } = await fixture.settle(bucket.get('k'));
   t.deepEqual(siblings.toSorted(), Array.from({ length: count }, (_, index) => `v${index}`).sort());
@@ -145,11 +145,11 @@ test('claim: a read waits for R replies and returns all versions that are causal
 test('claim: the latency of an operation is that of the slowest of the R or W replicas', async (t) => {
   for (const quorum of [1, 2, 3]) {
     const fixture = new VirtualFixture({ seed: 6, nodes: 3, hedgeAfterMs: 3_000 });
-    const { cluster, bucket } = fixture;
+    const { cluster, world, bucket } = fixture;
     await fixture.putEverywhere('k', 'v');
     // What the first node sends takes 20 ms, the second's 40, the third's 60.
     for (const node of fixture.nodes) {
-      cluster.applyNetwork({
+      world.applyNetwork({
         type: 'rule',
         id: `from ${node}`,
         rule: { sources: [node], verdict: { type: 'delay', delayMs: 20 * (node + 1) } },
@@ -169,13 +169,13 @@ test('claim: the latency of an operation is that of the slowest of the R or W re
 
 test('claim: with W = 1 a write succeeds as long as one node is up', async (t) => {
   const fixture = new VirtualFixture({ seed: 7, nodes: 3, replication: { n: 3, r: 1, w: 1 } });
-  const { cluster, bucket } = fixture;
+  const { world, bucket } = fixture;
   const [first, second, last] = fixture.nodes;
-  cluster.crash(first!);
-  cluster.crash(second!);
+  world.crash(first!);
+  world.crash(second!);
   await t.notThrowsAsync(fixture.settle(bucket.put('k', 'v')));
   t.is((await fixture.settle(bucket.get('k'))).value, 'v');
-  cluster.crash(last!);
+  world.crash(last!);
   const error = await fixture.errorOf(bucket.put('k', 'w'));
   t.true(isRingletError(error, 'RINGLET_UNAVAILABLE') && error.definite);
 });

@@ -5,14 +5,14 @@ import { VirtualFixture } from '../helpers/virtual-fixture.ts';
 
 test('"the coordinator updates those nodes with the latest version": read repair', async (t) => {
   const fixture = new VirtualFixture({ seed: 1, nodes: 5 });
-  const { cluster, bucket } = fixture;
+  const { cluster, world, bucket } = fixture;
   await fixture.putEverywhere('k', 'v1');
   const stale = fixture.replicasOf('k')[1]!;
-  cluster.crash(stale);
+  world.crash(stale);
   await cluster.run(10);
   const { context } = await fixture.settle(bucket.get('k'));
   await fixture.putEverywhere('k', 'v2', context);
-  cluster.restart(stale);
+  world.restart(stale);
   await cluster.run(10);
 
   fixture.forget();
@@ -26,13 +26,13 @@ test('"the coordinator updates those nodes with the latest version": read repair
 
 test('"waits for a small period of time to receive any outstanding responses": the answer does not wait', async (t) => {
   const fixture = new VirtualFixture({ seed: 2, nodes: 3, hedgeAfterMs: 3_000 });
-  const { cluster, bucket } = fixture;
+  const { cluster, world, bucket } = fixture;
   const stale = nodeAddress(0);
-  cluster.crash(stale);
+  world.crash(stale);
   await fixture.putEverywhere('k', 'v');
-  cluster.restart(stale);
+  world.restart(stale);
   for (const delayMs of [300, 2_000]) {
-    cluster.applyNetwork({
+    world.applyNetwork({
       type: 'rule',
       id: 'late',
       rule: { sources: [stale], verdict: { type: 'delay', delayMs } },
@@ -40,11 +40,11 @@ test('"waits for a small period of time to receive any outstanding responses": t
     fixture.forget();
     const startMs = cluster.nowMs;
     const request = bucket.get('k', { fanout: 'all' });
-    if (fixture.lastCoordinator('ClientGet') === stale) cluster.applyNetwork({ type: 'heal' });
+    if (fixture.lastCoordinator('ClientGet') === stale) world.applyNetwork({ type: 'heal' });
     t.is((await fixture.settle(request)).value, 'v');
     t.true(cluster.nowMs - startMs < 5);
     await cluster.run(5_000);
-    t.is(cluster.nextEventMs, Number.POSITIVE_INFINITY, 'the state machine is gone');
+    t.is(world.nextEventMs, Number.POSITIVE_INFINITY, 'the state machine is gone');
   }
   t.deepEqual(fixture.valuesAt(stale, 'k'), ['v'], 'what came within the period was repaired');
 });
@@ -67,11 +67,11 @@ test('"the node that replied fastest to the previous read" coordinates the write
 
 test('claim: that node is preferred, not needed', async (t) => {
   const fixture = new VirtualFixture({ seed: 4, nodes: 5 });
-  const { cluster, bucket } = fixture;
+  const { world, bucket } = fixture;
   await fixture.putEverywhere('k', 'v');
   const { context } = await fixture.settle(bucket.get('k'));
   const fastest = fixture.lastCoordinator('ClientGet');
-  cluster.crash(fastest);
+  world.crash(fastest);
   await fixture.putEverywhere('k', 'w', context);
   t.not(fixture.lastCoordinator('ClientPut'), fastest);
   t.is((await fixture.settle(bucket.get('k'))).value, 'w');
@@ -79,8 +79,8 @@ test('claim: that node is preferred, not needed', async (t) => {
 
 test("claim: it raises the chance of reading one's own writes, even with R + W of N or less", async (t) => {
   const fixture = new VirtualFixture({ seed: 5, nodes: 3, replication: { n: 3, r: 1, w: 1 } });
-  const { cluster, bucket } = fixture;
-  cluster.applyNetwork({ type: 'set-default', settings: { latencyMs: 50 } });
+  const { cluster, world, bucket } = fixture;
+  world.applyNetwork({ type: 'set-default', settings: { latencyMs: 50 } });
   for (let count = 0; count < 10; count++) {
     const { context } = await fixture.settle(bucket.get('k'));
     const reader = fixture.lastCoordinator('ClientGet');
@@ -93,19 +93,19 @@ test("claim: it raises the chance of reading one's own writes, even with R + W o
 
 test('claim: each request has a state machine of its own, which ends by its deadline', async (t) => {
   const fixture = new VirtualFixture({ seed: 6, nodes: 3, requestTimeoutMs: 300 });
-  const { cluster, bucket } = fixture;
-  cluster.applyNetwork({ type: 'set-default', settings: { loss: 1 } });
+  const { cluster, world, bucket } = fixture;
+  world.applyNetwork({ type: 'set-default', settings: { loss: 1 } });
   const requests = Array.from({ length: 30 }, (_, index) =>
     index % 2 === 0 ? bucket.get(`k${index}`) : bucket.put(`k${index}`, 'v'),
   );
   const outcomes = Promise.allSettled(requests);
   await cluster.run(10);
-  const depths = fixture.nodes.map((node) => cluster.node(node).queueDepth);
+  const depths = fixture.nodes.map((node) => world.node(node).queueDepth);
   t.is(
     depths.reduce((sum, depth) => sum + depth),
     30,
   );
   await cluster.run(300);
-  for (const node of fixture.nodes) t.is(cluster.node(node).queueDepth, 0);
+  for (const node of fixture.nodes) t.is(world.node(node).queueDepth, 0);
   t.true((await outcomes).every(({ status }) => status === 'rejected'));
 });

@@ -7,7 +7,7 @@ import type { ExecutionContext } from 'ava';
 import type { PartitionId, RecordKey } from '../../lib/address.ts';
 import type { Durability } from '../../lib/config.ts';
 import { Prng } from '../../lib/prng.ts';
-import type { DiskImage, SimulatedDisk, SimulatedStore } from '../../lib/sim/disk.ts';
+import type { DiskImage, SimulatedDisk, SimulatedStore } from '../../lib/sim/world/disk.ts';
 import { createDisk, openDisk, Syncs } from '../helpers/disk-fixture.ts';
 import { bytesOf, keyOf, partitionId, textOf } from '../helpers/store-fixture.ts';
 

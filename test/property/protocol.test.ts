@@ -203,7 +203,7 @@ class Run {
       case 4:
         return this.resume(random.pick([...this.paused, node]));
       default:
-        return fixture.cluster.applyNetwork(this.drawCommand());
+        return fixture.world.applyNetwork(this.drawCommand());
     }
   }
 
@@ -211,27 +211,27 @@ class Run {
     if (this.down.has(node)) return;
     this.down.add(node);
     this.paused.delete(node);
-    this.fixture.cluster.crash(node);
+    this.fixture.world.crash(node);
   }
 
   private restart(node: ActorAddress): void {
     if (!this.down.delete(node)) return;
     if (this.plan.mayWipe && !this.hasWiped && this.random.chance(0.3)) {
       this.hasWiped = true;
-      this.fixture.cluster.wipe(node);
+      this.fixture.world.disk(node).wipe();
     }
-    this.fixture.cluster.restart(node);
-    this.fixture.cluster.cell(node).wallSkewMs = this.random.int(100_000) - 50_000;
+    this.fixture.world.restart(node);
+    this.fixture.world.setClock(node, { skewMs: this.random.int(100_000) - 50_000 });
   }
 
   private pause(node: ActorAddress): void {
     if (this.down.has(node)) return;
     this.paused.add(node);
-    this.fixture.cluster.pause(node);
+    this.fixture.world.pause(node);
   }
 
   private resume(node: ActorAddress): void {
-    if (this.paused.delete(node)) this.fixture.cluster.resume(node);
+    if (this.paused.delete(node)) this.fixture.world.resume(node);
   }
 
   private drawCommand(): NetworkCommandOptions {
@@ -279,8 +279,8 @@ class Run {
 
   /** Ends all faults, lets all that is under way end, and reads every key at all its replicas. */
   private async heal(): Promise<void> {
-    const { cluster, bucket } = this.fixture;
-    cluster.applyNetwork({ type: 'heal' });
+    const { cluster, world, bucket } = this.fixture;
+    world.applyNetwork({ type: 'heal' });
     for (const node of [...this.paused]) this.resume(node);
     for (const node of [...this.down]) this.restart(node);
     await cluster.run(5_000);
@@ -403,17 +403,16 @@ class Run {
 
   /** Nothing happens by itself, and reading what agrees writes nothing. */
   private async checkIdleAndPure(): Promise<void> {
-    const { cluster, bucket, nodes } = this.fixture;
+    const { cluster, world, bucket, nodes } = this.fixture;
     const before = this.fixture.commitCount;
     for (const key of this.plan.keys) await cluster.settle(bucket.get(key, { fanout: 'all' }));
     await cluster.run(1_000);
     if (this.fixture.commitCount !== before) this.problems.push('a read of equal replicas wrote');
     if (this.fixture.sentOf('ReplicaPut').length > 0) this.problems.push('a repair of nothing');
-    if (cluster.nextEventMs !== Number.POSITIVE_INFINITY)
-      this.problems.push('a timer keeps running');
-    if (cluster.client.pendingCount > 0) this.problems.push('the client waits');
+    if (world.nextEventMs !== Number.POSITIVE_INFINITY) this.problems.push('a timer keeps running');
+    if (world.clients[0]!.pendingCount > 0) this.problems.push('the client waits');
     for (const node of nodes) {
-      if (cluster.node(node).queueDepth > 0) this.problems.push(`node ${node} has requests left`);
+      if (world.node(node).queueDepth > 0) this.problems.push(`node ${node} has requests left`);
     }
   }
 }

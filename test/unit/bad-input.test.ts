@@ -32,7 +32,7 @@ import {
   RingletError,
   string,
 } from '../../lib/index.ts';
-import { VirtualCluster } from '../../lib/sim/virtual-cluster.ts';
+import { SimulatedCluster } from '../../lib/sim/simulated-cluster.ts';
 import { checkSqliteVersion } from '../../workers/store-file.ts';
 import { temporaryFolder } from '../helpers/store-fixture.ts';
 
@@ -357,7 +357,7 @@ function forgeActors({ cluster, key }: World): string {
 }
 
 async function contextElsewhere(key: string): Promise<string> {
-  const other = new VirtualCluster({ seed: 99, nodes: 3 });
+  const other = SimulatedCluster.open({ seed: 99, nodes: 3 });
   return (await other.settle(other.bucket('b').get(key))).context;
 }
 
@@ -1147,11 +1147,11 @@ test.serial(
 // --- A disk that is full -------------------------------------------------------------------------------
 
 test('RINGLET_DISK_FULL: writes to nodes whose stores take none; reads go on', async (t) => {
-  const full = new VirtualCluster({ seed: 34, nodes: 3 });
+  const full = SimulatedCluster.open({ seed: 34, nodes: 3 });
   const bucket = full.bucket('b', { codec: string });
   const { context } = await full.settle(bucket.put('k', 'before', { w: 3 }));
   // What a store on disk does until there is room again.
-  const stores = [0, 1, 2].map((index) => full.cell(nodeAddress(index)).store);
+  const stores = [0, 1, 2].map((index) => full.world.cell(nodeAddress(index)).store);
   const puts = stores.map((store) => store.put);
   for (const store of stores) store.put = () => false;
   for (const act of [

@@ -1,16 +1,15 @@
 /** Buckets: siblings and resolvers, contexts, tombstones, quorums of single requests (Dynamo §4.1, §4.4, §4.5). */
 import test from 'ava';
-import { nodeAddress } from '../../lib/address.ts';
 import type { BucketOptions, Entry } from '../../lib/bucket.ts';
 import { json, string } from '../../lib/codec.ts';
 import { type ErrorCode, isRingletError } from '../../lib/errors.ts';
-import { VirtualCluster } from '../../lib/sim/virtual-cluster.ts';
+import { SimulatedCluster } from '../../lib/sim/simulated-cluster.ts';
 
 const seed = 7;
 
 /** A cluster of five and a bucket of texts, whose requests are run to their end. */
 function createBucket(options: BucketOptions<string> = {}, nodes = 5) {
-  const cluster = new VirtualCluster({ seed, nodes, readRepairSample: 0 });
+  const cluster = SimulatedCluster.open({ seed, nodes, readRepairSample: 0 });
   const bucket = cluster.bucket<string>('b', { codec: string, ...options });
   const settle = <Result>(request: Promise<Result>) => cluster.settle(request);
   return {
@@ -174,9 +173,10 @@ test('a delete with a context leaves what its reader had not seen', async (t) =>
 test('what was deleted does not come back with a replica that missed it', async (t) => {
   const { cluster, get, put, remove } = createBucket({}, 3);
   await put('k', 'v', { w: 3 });
-  cluster.crash(nodeAddress(2));
+  cluster.node('c').crash();
   await remove('k');
-  cluster.restart(nodeAddress(2));
+  cluster.node('c').restart();
+  await cluster.run(10);
   for (let index = 0; index < 5; index++) {
     t.deepEqual((await get('k', { fanout: 'all', r: 3 })).siblings, []);
   }
@@ -228,7 +228,7 @@ test('what a change throws passes through, and nothing is written', async (t) =>
 test('a request may ask for other quorums than its bucket', async (t) => {
   const { cluster, get, put, remove, update } = createBucket({}, 3);
   await put('k', 'v', { w: 3 });
-  cluster.crash(nodeAddress(1));
+  cluster.node('b').crash();
   const unavailable = { code: 'RINGLET_UNAVAILABLE' };
   await t.throwsAsync(get('k', { r: 3 }), unavailable);
   await t.throwsAsync(put('k', 'x', { w: 3 }), unavailable);
@@ -238,7 +238,7 @@ test('a request may ask for other quorums than its bucket', async (t) => {
   );
   await t.throwsAsync(remove('k', { w: 3 }), unavailable);
   t.deepEqual((await get('k')).siblings, ['v']);
-  cluster.crash(nodeAddress(2));
+  cluster.node('c').crash();
   await t.throwsAsync(get('k'), unavailable);
   t.is((await get('k', { r: 1 })).value, 'v');
   await put('k', 'w', { w: 1, context: (await get('k', { r: 1 })).context });
@@ -248,17 +248,17 @@ test('a request may ask for other quorums than its bucket', async (t) => {
 test('a smaller N asks fewer replicas, and R and W follow it', async (t) => {
   const { cluster, get, put } = createBucket({}, 3);
   await put('k', 'v', { n: 1 });
-  const puts = [0, 1, 2].map((index) => cluster.cell(nodeAddress(index)).store.stats().putCount);
+  const puts = ['a', 'b', 'c'].map((id) => cluster.node(id).stats()?.store.putCount);
   t.deepEqual(puts.sort(), [0, 0, 1]);
   t.is((await get('k', { n: 1 })).value, 'v');
 });
 
 test('a read of all replicas repairs the one that missed a write (Dynamo §5)', async (t) => {
   const { cluster, get, put } = createBucket({}, 3);
-  cluster.crash(nodeAddress(0));
+  cluster.node('a').crash();
   await put('k', 'v');
-  cluster.restart(nodeAddress(0));
-  const putCount = () => cluster.cell(nodeAddress(0)).store.stats().putCount;
+  cluster.node('a').restart();
+  const putCount = () => cluster.node('a').stats()?.store.putCount;
   t.is(putCount(), 0);
   await get('k', { fanout: 'all' });
   await cluster.run(100);
@@ -268,7 +268,7 @@ test('a read of all replicas repairs the one that missed a write (Dynamo §5)', 
 test('deadlines hold for reads for certain, for writes not', async (t) => {
   const { cluster, get, put, settle, bucket } = createBucket({}, 3);
   await put('k', 'v');
-  for (const index of [0, 1, 2]) cluster.pause(nodeAddress(index));
+  for (const id of cluster.nodeIds) cluster.node(id).pause();
   const startMs = cluster.nowMs;
   const requests = [
     { request: bucket.get('k', { timeoutMs: 200 }), definite: true },
@@ -279,7 +279,7 @@ test('deadlines hold for reads for certain, for writes not', async (t) => {
     t.true(isRingletError(error) && error.definite === definite);
   }
   t.true(cluster.nowMs - startMs < 400);
-  for (const index of [0, 1, 2]) cluster.resume(nodeAddress(index));
+  for (const id of cluster.nodeIds) cluster.node(id).resume();
   await cluster.run(1000);
   t.true((await get('k')).siblings.includes('v'));
 });
@@ -289,7 +289,7 @@ test('a signal ends a request: for certain before it is sent, or if it only read
   await put('k', 'v');
   const reason = new Error('the user left');
   const early = { signal: AbortSignal.abort(reason) };
-  for (const index of [0, 1, 2]) cluster.pause(nodeAddress(index));
+  for (const id of cluster.nodeIds) cluster.node(id).pause();
   const late = new AbortController();
   const { signal } = late;
   const requests = [
@@ -307,7 +307,7 @@ test('a signal ends a request: for certain before it is sent, or if it only read
     t.is(error?.cause, reason);
     t.true(isRingletError(error) && error.definite === definite);
   }
-  for (const index of [0, 1, 2]) cluster.resume(nodeAddress(index));
+  for (const id of cluster.nodeIds) cluster.node(id).resume();
   await cluster.run(1000);
   t.false((await get('k')).siblings.includes('x'));
 });

@@ -28,11 +28,11 @@ import { VirtualFixture } from '../helpers/virtual-fixture.ts';
 
 /** Soon every node is idle, and nothing will happen by itself. */
 async function checkIdle(t: ExecutionContext, fixture: VirtualFixture): Promise<void> {
-  const { cluster, nodes } = fixture;
+  const { cluster, world, nodes } = fixture;
   await cluster.run(1_000);
-  for (const node of nodes) t.is(cluster.node(node).queueDepth, 0);
-  t.is(cluster.client.pendingCount, 0);
-  t.is(cluster.nextEventMs, Number.POSITIVE_INFINITY);
+  for (const node of nodes) t.is(world.node(node).queueDepth, 0);
+  t.is(world.clients[0]!.pendingCount, 0);
+  t.is(world.nextEventMs, Number.POSITIVE_INFINITY);
   t.deepEqual(cluster.failures, []);
 }
 
@@ -74,10 +74,10 @@ test('a read with fanout `all`, and a sampled one, asks all N', async (t) => {
 
 test('a slow replica is passed over after the hedge delay, and its late reply changes nothing', async (t) => {
   const fixture = new VirtualFixture({ seed: 4, nodes: 3, hedgeAfterMs: 10 });
-  const { cluster, bucket } = fixture;
+  const { cluster, world, bucket } = fixture;
   await fixture.putEverywhere('k', 'v');
   const slow = nodeAddress(0);
-  cluster.applyNetwork({
+  world.applyNetwork({
     type: 'rule',
     id: 'slow',
     rule: { targets: [slow], kinds: ['ReplicaGet'], verdict: { type: 'delay', delayMs: 300 } },
@@ -91,7 +91,7 @@ test('a slow replica is passed over after the hedge delay, and its late reply ch
     if (tookMs >= 10) hedgedCount++;
   }
   t.true(hedgedCount > 0, 'the slow replica was asked first at times');
-  const counted = fixture.nodes.reduce((sum, n) => sum + cluster.node(n).counters.hedgeCount, 0);
+  const counted = fixture.nodes.reduce((sum, n) => sum + world.node(n).counters.hedgeCount, 0);
   t.is(counted, hedgedCount);
   fixture.forget();
   await cluster.run(1_000);
@@ -102,18 +102,18 @@ test('a slow replica is passed over after the hedge delay, and its late reply ch
 
 test('replicas that answer in time are not hedged', async (t) => {
   const fixture = new VirtualFixture({ seed: 5, nodes: 3, hedgeAfterMs: 100 });
-  const { cluster, bucket } = fixture;
-  cluster.applyNetwork({ type: 'set-default', settings: { latencyMs: 20, jitterMs: 20 } });
+  const { world, bucket } = fixture;
+  world.applyNetwork({ type: 'set-default', settings: { latencyMs: 20, jitterMs: 20 } });
   for (let count = 0; count < 20; count++) await fixture.settle(bucket.get('k'));
-  for (const node of fixture.nodes) t.is(cluster.node(node).counters.hedgeCount, 0);
+  for (const node of fixture.nodes) t.is(world.node(node).counters.hedgeCount, 0);
 });
 
 test('the automatic hedge delay learns how long replies take', async (t) => {
   const fixture = new VirtualFixture({ seed: 6, nodes: 3 });
-  const { cluster, bucket } = fixture;
-  cluster.applyNetwork({ type: 'set-default', settings: { latencyMs: 15 } });
+  const { world, bucket } = fixture;
+  world.applyNetwork({ type: 'set-default', settings: { latencyMs: 15 } });
   const hedgeCount = () =>
-    fixture.nodes.reduce((sum, node) => sum + cluster.node(node).counters.hedgeCount, 0);
+    fixture.nodes.reduce((sum, node) => sum + world.node(node).counters.hedgeCount, 0);
   for (let count = 0; count < 20; count++) await fixture.settle(bucket.get('k'));
   t.true(hedgeCount() >= 15, 'at first the delay is too short');
   for (let count = 0; count < 400; count++) await fixture.settle(bucket.get('k'));
@@ -124,11 +124,11 @@ test('the automatic hedge delay learns how long replies take', async (t) => {
 
 test('a replica that missed a write while it was down gets it from a read', async (t) => {
   const fixture = new VirtualFixture({ seed: 7, nodes: 5 });
-  const { cluster, bucket } = fixture;
+  const { cluster, world, bucket } = fixture;
   const [, , missing] = fixture.replicasOf('k');
-  cluster.crash(missing!);
+  world.crash(missing!);
   await fixture.putEverywhere('k', 'v');
-  cluster.restart(missing!);
+  world.restart(missing!);
   await cluster.run(100);
   t.is(fixture.valuesAt(missing!, 'k'), undefined);
 
@@ -141,12 +141,12 @@ test('a replica that missed a write while it was down gets it from a read', asyn
 
 test('a coordinator that missed a write repairs itself', async (t) => {
   const fixture = new VirtualFixture({ seed: 8, nodes: 3 });
-  const { cluster, bucket } = fixture;
+  const { cluster, world, bucket } = fixture;
   for (const stale of fixture.nodes) {
     const key = `k${stale}`;
-    cluster.crash(stale);
+    world.crash(stale);
     await fixture.putEverywhere(key, 'v');
-    cluster.restart(stale);
+    world.restart(stale);
     fixture.forget();
     do await fixture.settle(bucket.get(key));
     while (fixture.lastCoordinator('ClientGet') !== stale);
@@ -158,13 +158,13 @@ test('a coordinator that missed a write repairs itself', async (t) => {
 
 test('what the late replies of a read bring is repaired too', async (t) => {
   const fixture = new VirtualFixture({ seed: 9, nodes: 3, hedgeAfterMs: 1_000 });
-  const { cluster, bucket } = fixture;
+  const { cluster, world, bucket } = fixture;
   const stale = nodeAddress(2);
   const keys = Array.from({ length: 8 }, (_, index) => `k${index}`);
-  cluster.crash(stale);
+  world.crash(stale);
   for (const key of keys) await fixture.putEverywhere(key, 'v');
-  cluster.restart(stale);
-  cluster.applyNetwork({
+  world.restart(stale);
+  world.applyNetwork({
     type: 'rule',
     id: 'late',
     rule: { sources: [stale], verdict: { type: 'delay', delayMs: 200 } },
@@ -207,23 +207,23 @@ test('where the replicas agree a read writes nothing', async (t) => {
 
 test('answered reads that wait for late replies take no room from new ones', async (t) => {
   const fixture = new VirtualFixture({ seed: 11, nodes: 3, limits: { coordinatorCountMax: 4 } });
-  const { cluster, bucket } = fixture;
+  const { cluster, world, bucket } = fixture;
   await fixture.putEverywhere('k', 'v');
-  cluster.applyNetwork({ type: 'partition', groups: [[nodeAddress(0)]] });
+  world.applyNetwork({ type: 'partition', groups: [[nodeAddress(0)]] });
   for (let count = 0; count < 60; count++) {
     t.is((await fixture.settle(bucket.get('k', { r: 1, fanout: 'all' }))).value, 'v');
   }
-  for (const node of fixture.nodes) t.is(cluster.node(node).queueDepth, 0);
+  for (const node of fixture.nodes) t.is(world.node(node).queueDepth, 0);
   await cluster.run(1_000);
   await checkIdle(t, fixture);
 });
 
 test('a damaged record counts as no answer, and its holder is not named as the fastest', async (t) => {
   const fixture = new VirtualFixture({ seed: 12, nodes: 3 });
-  const { cluster, bucket } = fixture;
+  const { world, bucket } = fixture;
   await fixture.putEverywhere('k', 'v');
   const damaged = nodeAddress(1);
-  cluster.cell(damaged).store.get = () => CORRUPT;
+  world.cell(damaged).store.get = () => CORRUPT;
   for (let count = 0; count < 10; count++) {
     const { value, context } = await fixture.settle(bucket.get('k', { fanout: 'all' }));
     t.is(value, 'v');
@@ -232,18 +232,18 @@ test('a damaged record counts as no answer, and its holder is not named as the f
     t.not(fixture.lastCoordinator('ClientPut'), damaged);
   }
   await checkError(t, fixture, bucket.get('k', { r: 3 }), 'RINGLET_RECORD_CORRUPT', true);
-  cluster.crash(nodeAddress(0));
-  cluster.crash(nodeAddress(2));
+  world.crash(nodeAddress(0));
+  world.crash(nodeAddress(2));
   await checkError(t, fixture, bucket.put('k', 'w', { w: 1 }), 'RINGLET_RECORD_CORRUPT', true);
 });
 
 test('a replica that cannot answer is replaced at once, and is not the fastest', async (t) => {
   const fixture = new VirtualFixture({ seed: 13, nodes: 3, hedgeAfterMs: 4_000 });
-  const { cluster, bucket } = fixture;
+  const { cluster, world, bucket } = fixture;
   await fixture.putEverywhere('k', 'v');
   const sound = nodeAddress(2);
   for (const node of fixture.nodes) {
-    if (node !== sound) cluster.cell(node).store.get = () => CORRUPT;
+    if (node !== sound) world.cell(node).store.get = () => CORRUPT;
   }
   for (let count = 0; count < 12; count++) {
     const startMs = cluster.nowMs;
@@ -294,22 +294,22 @@ test('a cluster of one node', async (t) => {
   t.is((await fixture.settle(bucket.get('k'))).value, 'v');
   await fixture.settle(bucket.delete('k'));
   t.is((await fixture.settle(bucket.get('k'))).value, undefined);
-  fixture.cluster.crash(nodeAddress(0));
+  fixture.world.crash(nodeAddress(0));
   await checkError(t, fixture, bucket.put('k', 'w'), 'RINGLET_UNAVAILABLE', true);
-  fixture.cluster.restart(nodeAddress(0));
+  fixture.world.restart(nodeAddress(0));
   t.deepEqual(fixture.valuesAt(nodeAddress(0), 'k'), [null]);
   await checkIdle(t, fixture);
 });
 
 test('a write that cannot reach W replicas is refused for certain and stored nowhere', async (t) => {
   const fixture = new VirtualFixture({ seed: 2, nodes: 5, replication: { n: 3, r: 2, w: 3 } });
-  const { cluster, bucket } = fixture;
+  const { cluster, world, bucket } = fixture;
   const [first, ...others] = fixture.replicasOf('k');
-  cluster.crash(first!);
+  world.crash(first!);
   await checkError(t, fixture, bucket.put('k', 'v'), 'RINGLET_UNAVAILABLE', true);
   await cluster.run(10_000);
   for (const node of others) t.is(fixture.recordAt(node, 'k'), null);
-  cluster.restart(first!);
+  world.restart(first!);
   await cluster.run(10_000);
   t.deepEqual(fixture.valuesEverywhere('k'), [undefined, undefined, undefined]);
   await fixture.settle(bucket.put('k', 'v'));
@@ -318,29 +318,29 @@ test('a write that cannot reach W replicas is refused for certain and stored now
 
 test('a coordinator that knows better than the client refuses too, before it stores', async (t) => {
   const fixture = new VirtualFixture({ seed: 3, nodes: 3, replication: { n: 3, r: 2, w: 3 } });
-  const { cluster, bucket } = fixture;
+  const { cluster, world, bucket } = fixture;
   // The client has not heard yet when it sends; the coordinator has when it receives.
   const request = bucket.put('k', 'v');
   const coordinator = fixture.lastCoordinator('ClientPut');
   const other = fixture.nodes.find((node) => node !== coordinator)!;
-  cluster.crash(other);
+  world.crash(other);
   await checkError(t, fixture, request, 'RINGLET_UNAVAILABLE', true);
   await cluster.run(1_000);
   t.is(fixture.recordAt(coordinator, 'k'), null);
-  t.is(cluster.node(coordinator).counters.refusedCount, 1);
+  t.is(world.node(coordinator).counters.refusedCount, 1);
 });
 
 test('W counts distinct replicas: an acknowledgement that comes twice is one', async (t) => {
   const fixture = new VirtualFixture({ seed: 4, nodes: 3, replication: { n: 3, r: 1, w: 3 } });
-  const { cluster, bucket } = fixture;
-  cluster.applyNetwork({
+  const { world, bucket } = fixture;
+  world.applyNetwork({
     type: 'set-default',
     settings: { duplication: 1, latencyMs: 1, jitterMs: 5, reordering: 0.5 },
   });
   const request = bucket.put('k', 'v');
   const coordinator = fixture.lastCoordinator('ClientPut');
   const cut = fixture.nodes.find((node) => node !== coordinator)!;
-  cluster.applyNetwork({ type: 'block', sources: [coordinator], targets: [cut] });
+  world.applyNetwork({ type: 'block', sources: [coordinator], targets: [cut] });
   await checkError(t, fixture, request, 'RINGLET_TIMEOUT', false);
   t.true(
     fixture.sentOf('ReplicaPutReply').length >= 2,
@@ -351,8 +351,8 @@ test('W counts distinct replicas: an acknowledgement that comes twice is one', a
 
 test('with everything sent twice, all is as if it were sent once', async (t) => {
   const fixture = new VirtualFixture({ seed: 5, nodes: 3 });
-  const { cluster, bucket } = fixture;
-  cluster.applyNetwork({
+  const { cluster, world, bucket } = fixture;
+  world.applyNetwork({
     type: 'set-default',
     settings: { duplication: 1, latencyMs: 1, jitterMs: 20, reordering: 0.5 },
   });
@@ -370,8 +370,8 @@ test('with everything sent twice, all is as if it were sent once', async (t) => 
 
 test('requests that the links swallow end by their deadline with what is certain', async (t) => {
   const fixture = new VirtualFixture({ seed: 6, nodes: 3, requestTimeoutMs: 300 });
-  const { cluster, bucket } = fixture;
-  cluster.applyNetwork({ type: 'set-default', settings: { loss: 1 } });
+  const { cluster, world, bucket } = fixture;
+  world.applyNetwork({ type: 'set-default', settings: { loss: 1 } });
   for (const [request, definite] of [
     [() => bucket.put('k', 'v'), false],
     [() => bucket.get('k'), true],
@@ -388,12 +388,12 @@ test('requests that the links swallow end by their deadline with what is certain
 
 test('a coordinator that is stuck does not keep its client waiting', async (t) => {
   const fixture = new VirtualFixture({ seed: 7, nodes: 3, requestTimeoutMs: 300 });
-  const { cluster, bucket } = fixture;
-  for (const node of fixture.nodes) cluster.pause(node);
+  const { cluster, world, bucket } = fixture;
+  for (const node of fixture.nodes) world.pause(node);
   await checkError(t, fixture, bucket.put('k', 'v'), 'RINGLET_TIMEOUT', false);
   await checkError(t, fixture, bucket.get('k'), 'RINGLET_TIMEOUT', true);
   t.true(cluster.nowMs <= 2 * 310);
-  for (const node of fixture.nodes) cluster.resume(node);
+  for (const node of fixture.nodes) world.resume(node);
   await cluster.run(1_000);
   t.deepEqual(fixture.valuesEverywhere('k'), Array(3).fill(['v']), 'it was indefinite indeed');
   await checkIdle(t, fixture);
@@ -401,8 +401,8 @@ test('a coordinator that is stuck does not keep its client waiting', async (t) =
 
 test('a put whose coordinator crashes before the replicas have it is indefinite, and may appear later', async (t) => {
   const fixture = new VirtualFixture({ seed: 8, nodes: 3 });
-  const { cluster, bucket } = fixture;
-  cluster.applyNetwork({
+  const { cluster, world, bucket } = fixture;
+  world.applyNetwork({
     type: 'rule',
     id: 'cut',
     rule: { kinds: ['ReplicaPut'], verdict: { type: 'drop' } },
@@ -410,12 +410,12 @@ test('a put whose coordinator crashes before the replicas have it is indefinite,
   const request = bucket.put('k', 'v');
   const coordinator = fixture.lastCoordinator('ClientPut');
   await cluster.run(5);
-  cluster.crash(coordinator);
+  world.crash(coordinator);
   await checkError(t, fixture, request, 'RINGLET_NODE_STOPPED', false);
-  cluster.applyNetwork({ type: 'heal' });
+  world.applyNetwork({ type: 'heal' });
   t.is((await fixture.settle(bucket.get('k'))).value, undefined);
 
-  cluster.restart(coordinator);
+  world.restart(coordinator);
   await fixture.settle(bucket.get('k', { fanout: 'all' }));
   await cluster.run(1_000);
   t.deepEqual(fixture.valuesEverywhere('k'), Array(3).fill(['v']));
@@ -424,20 +424,20 @@ test('a put whose coordinator crashes before the replicas have it is indefinite,
 
 test('a put whose coordinator crashes before its commit is nowhere, although its client cannot know', async (t) => {
   const fixture = new VirtualFixture({ seed: 9, nodes: 3 });
-  const { cluster, bucket } = fixture;
+  const { cluster, world, bucket } = fixture;
   const request = bucket.put('k', 'v');
-  cluster.crash(fixture.lastCoordinator('ClientPut'));
+  world.crash(fixture.lastCoordinator('ClientPut'));
   await checkError(t, fixture, request, 'RINGLET_NODE_STOPPED', false);
   await cluster.run(1);
-  cluster.restart(fixture.lastCoordinator('ClientPut'));
+  world.restart(fixture.lastCoordinator('ClientPut'));
   await cluster.run(1_000);
   t.deepEqual(fixture.valuesEverywhere('k'), Array(3).fill(undefined));
 });
 
 test('a put whose coordinator crashes after the replicas have it is indefinite and stays', async (t) => {
   const fixture = new VirtualFixture({ seed: 10, nodes: 3 });
-  const { cluster, bucket } = fixture;
-  cluster.applyNetwork({
+  const { cluster, world, bucket } = fixture;
+  world.applyNetwork({
     type: 'rule',
     id: 'hold',
     rule: { kinds: ['ReplicaPutReply'], verdict: { type: 'hold' } },
@@ -446,11 +446,11 @@ test('a put whose coordinator crashes after the replicas have it is indefinite a
   await cluster.run(5);
   t.deepEqual(fixture.valuesEverywhere('k'), Array(3).fill(['v']));
   const coordinator = fixture.lastCoordinator('ClientPut');
-  cluster.crash(coordinator);
+  world.crash(coordinator);
   await checkError(t, fixture, request, 'RINGLET_NODE_STOPPED', false);
-  cluster.restart(coordinator);
+  world.restart(coordinator);
   // The held acknowledgements reach the coordinator's next life, which knows nothing of them.
-  cluster.applyNetwork({ type: 'heal' });
+  world.applyNetwork({ type: 'heal' });
   await cluster.run(1_000);
   t.is((await fixture.settle(bucket.get('k'))).value, 'v');
   await checkIdle(t, fixture);
@@ -458,26 +458,26 @@ test('a put whose coordinator crashes after the replicas have it is indefinite a
 
 test('a node whose commit fails stops, and what it was asked is not told to anyone', async (t) => {
   const fixture = new VirtualFixture({ seed: 11, nodes: 3 });
-  const { cluster, bucket } = fixture;
+  const { cluster, world, bucket } = fixture;
   const request = bucket.put('k', 'v');
   const coordinator = fixture.lastCoordinator('ClientPut');
-  cluster.cell(coordinator).store.commit = () => {
+  world.cell(coordinator).store.commit = () => {
     throw new RingletError('RINGLET_STORE_FAILED', 'broken');
   };
   await checkError(t, fixture, request, 'RINGLET_NODE_STOPPED', false);
   await cluster.run(1_000);
-  t.is(cluster.failures.length, 1);
+  t.false(world.isUp(coordinator));
   t.deepEqual(fixture.sentOf('ReplicaPut'), []);
   await fixture.settle(bucket.put('k', 'w'));
-  cluster.restart(coordinator);
+  world.restart(coordinator);
   t.is((await fixture.settle(bucket.get('k', { r: 3 }))).value, 'w');
 });
 
 test('a full disk refuses writes for certain at the coordinator, and counts as a failure elsewhere', async (t) => {
   const fixture = new VirtualFixture({ seed: 12, nodes: 3, replication: { n: 3, r: 2, w: 3 } });
-  const { cluster, bucket } = fixture;
+  const { cluster, world, bucket } = fixture;
   const full = nodeAddress(1);
-  cluster.cell(full).store.put = () => false;
+  world.cell(full).store.put = () => false;
   const seen = new Set<string>();
   while (seen.size < 2) {
     const key = `k${fixture.sent.length}`;
@@ -498,8 +498,8 @@ test('a full disk refuses writes for certain at the coordinator, and counts as a
 
 test('more requests than a coordinator may have are refused for certain', async (t) => {
   const fixture = new VirtualFixture({ seed: 13, nodes: 3, limits: { coordinatorCountMax: 2 } });
-  const { cluster, bucket } = fixture;
-  cluster.applyNetwork({ type: 'set-default', settings: { latencyMs: 50 } });
+  const { cluster, world, bucket } = fixture;
+  world.applyNetwork({ type: 'set-default', settings: { latencyMs: 50 } });
   const requests = Array.from({ length: 20 }, (_, index) => bucket.put(`k${index}`, 'v'));
   const outcomes = Promise.allSettled(requests);
   await cluster.run(2_000);
@@ -529,12 +529,12 @@ test('more siblings than allowed are refused until a write resolves them', async
 
 test('a write that waits for a replica that stops is decided at once', async (t) => {
   const fixture = new VirtualFixture({ seed: 20, nodes: 3, replication: { n: 3, r: 2, w: 3 } });
-  const { cluster, bucket } = fixture;
+  const { cluster, world, bucket } = fixture;
   const request = bucket.put('k', 'v');
   const slow = fixture.nodes.find((node) => node !== fixture.lastCoordinator('ClientPut'))!;
-  cluster.pause(slow);
+  world.pause(slow);
   await cluster.run(100);
-  cluster.crash(slow);
+  world.crash(slow);
   const startMs = cluster.nowMs;
   await checkError(t, fixture, request, 'RINGLET_QUORUM_UNMET', false);
   t.true(cluster.nowMs - startMs < 5);
@@ -543,17 +543,17 @@ test('a write that waits for a replica that stops is decided at once', async (t)
 test('a read that waits for a replica that stops asks another, or ends for certain', async (t) => {
   for (const r of [2, 3]) {
     const fixture = new VirtualFixture({ seed: 21, nodes: 3, hedgeAfterMs: 4_000 });
-    const { cluster, bucket } = fixture;
+    const { cluster, world, bucket } = fixture;
     await fixture.putEverywhere('k', 'v');
     fixture.forget();
     const request = bucket.get('k', { r });
     const coordinator = fixture.lastCoordinator('ClientGet');
-    for (const node of fixture.nodes) if (node !== coordinator) cluster.pause(node);
+    for (const node of fixture.nodes) if (node !== coordinator) world.pause(node);
     await cluster.run(100);
     const asked = fixture.sentOf('ReplicaGet')[0]!.target;
     for (const node of fixture.nodes)
-      if (node !== asked && node !== coordinator) cluster.resume(node);
-    cluster.crash(asked);
+      if (node !== asked && node !== coordinator) world.resume(node);
+    world.crash(asked);
     const startMs = cluster.nowMs;
     if (r === 2) t.is((await fixture.settle(request)).value, 'v');
     else await checkError(t, fixture, request, 'RINGLET_QUORUM_UNMET', true);
@@ -563,28 +563,28 @@ test('a read that waits for a replica that stops asks another, or ends for certa
 
 test('a node that starts again counts for itself and for the others', async (t) => {
   const fixture = new VirtualFixture({ seed: 22, nodes: 3 });
-  const { cluster, bucket } = fixture;
+  const { cluster, world, bucket } = fixture;
   for (const again of fixture.nodes) {
-    cluster.crash(again);
+    world.crash(again);
     await cluster.run(10);
-    cluster.restart(again);
+    world.restart(again);
     await cluster.run(10);
     const other = fixture.nodes.find((node) => node !== again)!;
-    cluster.crash(other);
+    world.crash(other);
     await cluster.run(10);
     for (let count = 0; count < 6; count++) await fixture.settle(bucket.put(`k${count}`, 'v'));
-    cluster.restart(other);
+    world.restart(other);
     await cluster.run(10);
   }
-  for (const node of fixture.nodes) t.is(cluster.node(node).counters.refusedCount, 0);
+  for (const node of fixture.nodes) t.is(world.node(node).counters.refusedCount, 0);
   await checkIdle(t, fixture);
 });
 
 test('a replica that is down is not sent to', async (t) => {
   const fixture = new VirtualFixture({ seed: 23, nodes: 3 });
-  const { cluster, bucket } = fixture;
+  const { cluster, world, bucket } = fixture;
   const down = nodeAddress(2);
-  cluster.crash(down);
+  world.crash(down);
   await cluster.run(10);
   fixture.forget();
   for (let count = 0; count < 5; count++) {
@@ -613,7 +613,7 @@ function valuesOfDots(fixture: VirtualFixture): Map<string, Set<string>> {
 test('a node that lost its store makes no dot a second time and loses no acknowledged write', async (t) => {
   for (let seed = 30; seed < 36; seed++) {
     const fixture = new VirtualFixture({ seed, nodes: 3 });
-    const { cluster, bucket } = fixture;
+    const { cluster, world, bucket } = fixture;
     const lost = nodeAddress(0);
     await fixture.putEverywhere('k', 'first');
     const { context } = await fixture.settle(bucket.get('k', { fanout: 'all' }));
@@ -621,9 +621,9 @@ test('a node that lost its store makes no dot a second time and loses no acknowl
     const old = await fixture.settle(bucket.get('k', { fanout: 'all' }));
     await cluster.run(1_000);
 
-    cluster.crash(lost);
-    cluster.wipe(lost);
-    cluster.restart(lost);
+    world.crash(lost);
+    world.disk(lost).wipe();
+    world.restart(lost);
     // It coordinates blindly and with a context of its earlier life, and its own old dots come back to it.
     const written = ['u', 'v', 'w', 'x'];
     for (const [index, value] of written.entries()) {
@@ -699,15 +699,15 @@ test('a store that replicates a dot of its own that it does not know takes a new
 test('replicas of a last-writer-wins bucket agree on the newest value, whatever their clocks', async (t) => {
   for (let seed = 40; seed < 45; seed++) {
     const fixture = new VirtualFixture({ seed, nodes: 3 });
-    const { cluster } = fixture;
+    const { cluster, world } = fixture;
     const bucket = cluster.bucket<number>('b', { codec: json<number>(), lastWriterWins: true });
     for (const [index, node] of fixture.nodes.entries()) {
-      cluster.cell(node).wallSkewMs = (index - 1) * 20_000;
+      world.setClock(node, { skewMs: (index - 1) * 20_000 });
     }
-    cluster.applyNetwork({ type: 'partition', groups: [[nodeAddress(seed % 3)]] });
+    world.applyNetwork({ type: 'partition', groups: [[nodeAddress(seed % 3)]] });
     const requests = Array.from({ length: 10 }, (_, value) => bucket.put('k', value, { w: 1 }));
     await Promise.all([...requests, cluster.run(100)]);
-    cluster.applyNetwork({ type: 'heal' });
+    world.applyNetwork({ type: 'heal' });
     const { value, siblings } = await fixture.settle(bucket.get('k', { fanout: 'all', r: 3 }));
     t.is(siblings.length, 1);
     await cluster.run(1_000);
@@ -734,14 +734,14 @@ test('an idle cluster has no events: time may jump', async (t) => {
 
 test('a ping is answered with the load', async (t) => {
   const fixture = new VirtualFixture({ seed: 51, nodes: 3 });
-  const { cluster, bucket, nodes } = fixture;
-  cluster.applyNetwork({ type: 'set-default', settings: { latencyMs: 50 } });
+  const { cluster, world, bucket, nodes } = fixture;
+  world.applyNetwork({ type: 'set-default', settings: { latencyMs: 50 } });
   const request = bucket.put('k', 'v');
   await cluster.run(10);
   const coordinator = fixture.lastCoordinator('ClientPut');
   for (const node of nodes) {
     const sent: [ActorAddress, Message][] = [];
-    const { self, nowMs, wallMs, random, probe } = cluster.cell(node);
+    const { self, nowMs, wallMs, random, probe } = world.cell(node);
     const context: Context = {
       self,
       nowMs,
@@ -752,7 +752,7 @@ test('a ping is answered with the load', async (t) => {
       schedule: () => 1 as TimerId,
       cancel() {},
     };
-    cluster.node(node).receive(context, nodes[0]!, ping(5 as RequestId));
+    world.node(node).receive(context, nodes[0]!, ping(5 as RequestId));
     const queueDepth = node === coordinator ? 1 : 0;
     t.deepEqual(sent, [[nodes[0]!, pingReply(5 as RequestId, queueDepth)]]);
   }

@@ -2,7 +2,7 @@
 import test from 'ava';
 import { isRingletError } from '../../lib/errors.ts';
 import { Prng } from '../../lib/prng.ts';
-import { type CommittedPut, SimulatedCrash } from '../../lib/sim/disk.ts';
+import { type CommittedPut, SimulatedCrash } from '../../lib/sim/world/disk.ts';
 import {
   createDisk,
   fill,

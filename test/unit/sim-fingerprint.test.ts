@@ -1,6 +1,6 @@
 /** The fingerprint: what it depends on, and a fixed value, so that every engine and platform must agree on it. */
 import test from 'ava';
-import { Fingerprint } from '../../lib/sim/fingerprint.ts';
+import { Fingerprint } from '../../lib/sim/world/fingerprint.ts';
 
 function fingerprintOf(fold: (fingerprint: Fingerprint) => void): string {
   const fingerprint = new Fingerprint();

@@ -1,7 +1,7 @@
 /** While a world runs, what the seed does not decide is out of reach; afterwards everything is back. */
 import test from 'ava';
 import { AssertionError } from '../../lib/assert.ts';
-import { withPoisonedGlobals } from '../../lib/sim/poison.ts';
+import { withPoisonedGlobals } from '../../lib/sim/world/poison.ts';
 
 const touches: Record<string, () => unknown> = {
   'Math.random': () => Math.random(),

@@ -1,7 +1,7 @@
 /** Schedulers: what they may choose, and that few changes of order reach every order. */
 import test from 'ava';
 import { Prng } from '../../lib/prng.ts';
-import { createScheduler, type SchedulerOptions } from '../../lib/sim/scheduler.ts';
+import { createScheduler, type SchedulerOptions } from '../../lib/sim/world/scheduler.ts';
 
 /** The orders in which a scheduler lets lanes that are all ready from the start go once each. */
 function ordersOf(options: SchedulerOptions, lanes: readonly number[], seeds: number): Set<string> {

@@ -4,8 +4,8 @@ import { type ActorAddress, nodeAddress } from '../../lib/address.ts';
 import type { ClusterOptions } from '../../lib/config.ts';
 import type { RingletError } from '../../lib/errors.ts';
 import { partitionOf } from '../../lib/ring/ring.ts';
-import type { SchedulerOptions } from '../../lib/sim/scheduler.ts';
-import { World, type WorldOptions } from '../../lib/sim/world.ts';
+import type { SchedulerOptions } from '../../lib/sim/world/scheduler.ts';
+import { World, type WorldOptions } from '../../lib/sim/world/world.ts';
 import { bytesOf, keyOf } from '../helpers/store-fixture.ts';
 
 const [a, b, c] = [nodeAddress(0), nodeAddress(1), nodeAddress(2)];
