@@ -57,6 +57,7 @@ import {
   sqliteCodeOf,
   sqliteVersion,
   storeError,
+  syncFile,
 } from './store-file.ts';
 
 export interface SqliteStoreOptions {
@@ -317,7 +318,7 @@ class JournaledStore implements SqliteStore {
 
   /**
    * Marks the file as in use, and proves that the disk takes writes. Until this succeeds the store is read-only. Synced
-   * whatever the durability: were it lost, a lost suffix would look like a clean close.
+   * whatever the durability: were it lost, a lost suffix would look like a clean close. What is served is durable either way.
    */
   private startWriting(): void {
     this.applyDiskPagesMax();
@@ -330,7 +331,11 @@ class JournaledStore implements SqliteStore {
         this.statements.deleteProbe.run();
       });
     });
-    if (this.isReadOnly) return;
+    if (this.isReadOnly) {
+      // Nothing was written, so nothing was synced: commits of the last session may still be on their way to the disk.
+      if (this.meta.durability === 'full') syncFile(`${this.options.path}-wal`);
+      return;
+    }
     this.mark.write({ seq: this.seq, incarnation: this.incarnation });
     this.mark.sync();
   }

@@ -126,6 +126,17 @@ export function syncDirectory(directory: string): void {
   }
 }
 
+/** Makes what was written to a file durable, if it is there. */
+export function syncFile(file: string): void {
+  if (!fs.existsSync(file)) return;
+  const descriptor = fs.openSync(file, 'r+');
+  try {
+    fs.fdatasyncSync(descriptor);
+  } finally {
+    fs.closeSync(descriptor);
+  }
+}
+
 /** An open store file and what its row of meta data says. */
 export interface OpenStoreFile {
   readonly database: Database.Database;

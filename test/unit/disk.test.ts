@@ -275,6 +275,24 @@ test('a full disk: a commit fails and never happened; the next store is read-onl
   t.is(openDisk(disk).openReport.status, 'opened');
 });
 
+test('a full disk: what a store opened on it serves is not lost any more', (t) => {
+  for (let seed = 0; seed < 20; seed++) {
+    const disk = createDisk('full');
+    const syncs = new Syncs();
+    const store = openDisk(disk, { startSync: syncs.start });
+    fill(store, 5);
+    store.discard();
+    disk.isFull = true;
+    const readOnly = openDisk(disk, { startSync: syncs.start });
+    t.true(readOnly.stats().isReadOnly);
+    const served = keysFound(readOnly);
+    readOnly.discard();
+    disk.losePower(new Prng(seed));
+    disk.isFull = false;
+    t.deepEqual(keysFound(openDisk(disk, { bootId: 'boot-2' })), served, `seed ${seed}`);
+  }
+});
+
 test('a full disk: background work makes a store read-only before a commit fails', (t) => {
   const disk = createDisk();
   const store = openDisk(disk);

@@ -427,6 +427,32 @@ test('no single wrong byte makes a store serve a wrong value', (t) => {
 
 // --- A full disk -----------------------------------------------------------------------------------
 
+test('what a store serves that was opened on a full disk has been synced', (t) => {
+  const { file, open } = createFile(t, { diskPagesMax: () => 40 });
+  const store = open();
+  putAndCommit(store, 'k', 'v');
+  for (let index = 0; !store.stats().isReadOnly; index++) {
+    putAndCommit(store, `k${index}`, 'v'.repeat(500));
+    store.maintain(2);
+  }
+  store.discard();
+  const synced: string[] = [];
+  const { fdatasyncSync } = fs;
+  fs.fdatasyncSync = (descriptor) => {
+    synced.push(fs.readlinkSync(`/proc/self/fd/${descriptor}`));
+    fdatasyncSync(descriptor);
+  };
+  try {
+    const readOnly = open();
+    t.true(readOnly.stats().isReadOnly);
+    t.is(textAt(readOnly, 'k'), 'v');
+    readOnly.discard();
+  } finally {
+    fs.fdatasyncSync = fdatasyncSync;
+  }
+  t.deepEqual(synced, [`${file}-wal`]);
+});
+
 for (const limits of [defaultLimits, testMinLimits]) {
   test(`a full disk refuses puts and loses nothing, buffer of ${limits.bufferCountMax}`, (t) => {
     let pageCountMax = 40;

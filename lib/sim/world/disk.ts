@@ -333,10 +333,13 @@ class JournaledStore implements SimulatedStore {
     this.syncedNumber = this.file.seq;
   }
 
-  /** Marks the file as in use. Until this succeeds the store is read-only. */
+  /** Marks the file as in use. Until this succeeds the store is read-only; what it serves is synced as well. */
   private startWriting(): void {
     this.isReadOnly = this.isFull;
-    if (this.isReadOnly) return;
+    if (this.isReadOnly) {
+      if (this.meta.durability === 'full') this.file.sync();
+      return;
+    }
     this.file.writeMeta(this.meta);
     this.writeMark();
     this.files.mark.sync();
