@@ -87,14 +87,14 @@ export function planOf(seed: number, { fields, off, on }: PlanChanges): Plan {
   return drawPlan(seed, { ...fields, faults });
 }
 
-/** The changes that make a bucket keep siblings. */
+/** The changes that leave one bucket, which keeps siblings. */
 export function withSiblings(changes: PlanChanges): PlanChanges {
-  return { ...changes, fields: { ...changes.fields, lastWriterWins: false } };
+  return { ...changes, fields: { ...changes.fields, buckets: 1, lastWriterWins: false } };
 }
 
-/** The changes that make a bucket keep the last writer, under clocks that disagree. */
+/** The changes that leave one bucket, which keeps the last writer, under clocks that disagree. */
 export function withLastWriterWins(changes: PlanChanges): PlanChanges {
-  const fields = { ...changes.fields, lastWriterWins: true };
+  const fields = { ...changes.fields, buckets: 1, lastWriterWins: true };
   return { ...changes, fields, on: ['clock-skew', 'clock-jump'] };
 }
 

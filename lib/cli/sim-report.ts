@@ -76,11 +76,21 @@ export class Tally {
     this.reads += report.reads;
     this.staleReads += report.staleReads;
     this.simulatedMs += report.simulatedMs;
-    this.lost[lossOf(report)] += report.lostWrites;
+    this.addLost(report);
     this.fingerprintHigh ^= Number.parseInt(report.fingerprint.slice(0, 8), 16);
     this.fingerprintLow ^= Number.parseInt(report.fingerprint.slice(8), 16);
     for (const kind of faultKinds) addTo(this.faults, kind, report.faults[kind] ?? 0);
     for (const [id, count] of Object.entries(report.sometimes)) addTo(this.sometimes, id, count);
+  }
+
+  private addLost({ plan, lostWrites, lostToLaterWriter }: SeedReport): void {
+    const { lost } = this;
+    if (!plan.isWithinModel) {
+      lost.beyondModel += lostWrites;
+      return;
+    }
+    lost.lastWriterWins += lostToLaterWriter;
+    lost.promised += lostWrites - lostToLaterWriter;
   }
 
   /** That of a single run; of several the sum without carry, which the order of the runs does not change. */
@@ -148,11 +158,6 @@ function formatSeconds(seconds: number): string {
 
 function addTo<K>(counts: Map<K, number>, key: K, count: number): void {
   counts.set(key, (counts.get(key) ?? 0) + count);
-}
-
-function lossOf({ plan }: SeedReport): keyof Tally['lost'] {
-  if (!plan.isWithinModel) return 'beyondModel';
-  return plan.lastWriterWins ? 'lastWriterWins' : 'promised';
 }
 
 /** The faults that occurred, for people. */

@@ -1,9 +1,9 @@
 /** The nemesis of `simulate`: a seed decides what goes wrong in a cluster whose shape the user decides. */
-import type { ActorAddress, PartitionId } from '../address.ts';
+import type { PartitionId } from '../address.ts';
 import type { LinkSettings } from '../network/rules.ts';
 import { Prng } from '../prng.ts';
 import type { FaultSource } from './recorded-world.ts';
-import { FaultModel } from './swarm/fault-model.ts';
+import { FaultModel, type PartitionCopies } from './swarm/fault-model.ts';
 import { linkSettingsOf, Nemesis } from './swarm/nemesis.ts';
 import type { FaultKind, Plan } from './swarm/plan.ts';
 import type { World, WorldObserver } from './world/world.ts';
@@ -45,8 +45,7 @@ export class RandomFaults implements FaultSource {
     const { plan, onBeyond, onWrongOpen } = this.options;
     const model = new FaultModel({
       isWithinModel: plan.isWithinModel,
-      writeQuorum: plan.w,
-      replicas: replicasOf(world),
+      partitions: copiesOf(world, plan.w),
       onBeyond,
     });
     const random = new Prng(plan.seed).split('nemesis');
@@ -67,11 +66,12 @@ export class RandomFaults implements FaultSource {
   }
 }
 
-function replicasOf({ ring, preferenceLists, config }: World) {
-  const replicas = new Map<PartitionId, readonly ActorAddress[]>();
+function copiesOf({ ring, preferenceLists, config }: World, writeQuorum: number) {
+  const copies = new Map<PartitionId, PartitionCopies>();
   for (let index = 0; index < ring.partitionCount; index++) {
     const partition = index as PartitionId;
-    replicas.set(partition, preferenceLists.of(partition, config.replication.n));
+    const replicas = preferenceLists.of(partition, config.replication.n);
+    copies.set(partition, { replicas, writeQuorum });
   }
-  return replicas;
+  return copies;
 }

@@ -85,6 +85,8 @@ export class Oracle {
   indefiniteWrites = 0;
   /** Acknowledged writes that were gone at rest, superseded by none that was acknowledged or there. */
   lostWrites = 0;
+  /** Those of {@link lostWrites} whose sets keep the last writer. */
+  lostToLaterWriter = 0;
   /** Reads that missed what their session had written or read, and regular ones that missed anything that they should have seen. */
   staleReads = 0;
 
@@ -248,7 +250,9 @@ export class Oracle {
       const message = `${nameOf(write)} was acknowledged and is gone at rest: there is ${namesOf(writes)}`;
       this.report('I1 lost write', history, message, [write, ...writes]);
     }
-    this.lostWrites += history.takeLost(writes).length;
+    const lostCount = history.takeLost(writes).length;
+    this.lostWrites += lostCount;
+    if (history.lastWriterWins) this.lostToLaterWriter += lostCount;
     for (const write of history.doubtful) {
       history.doubtful.delete(write);
       if (write.dot === null) continue;

@@ -38,7 +38,11 @@ interface Poisoned {
   readonly refusing: PropertyDescriptor;
 }
 
+/** Frames of a stack while a world runs: a request that fails makes an error, and a whole stack costs more than a message. */
+const STACK_DEPTH = 3;
+
 let depth = 0;
+let stackDepth = Error.stackTraceLimit;
 /** Looked up when the first world runs. */
 let poisoned: readonly Poisoned[] | null = null;
 /** What was there when the outermost run began: an application may have put fakes of its own there. */
@@ -58,9 +62,12 @@ function poison(): void {
   poisoned ??= findAll();
   originals = poisoned.map(({ holder, name }) => Object.getOwnPropertyDescriptor(holder, name)!);
   for (const { holder, name, refusing } of poisoned) Object.defineProperty(holder, name, refusing);
+  stackDepth = Error.stackTraceLimit;
+  Error.stackTraceLimit = Math.min(stackDepth, STACK_DEPTH);
 }
 
 function putBack(): void {
+  Error.stackTraceLimit = stackDepth;
   for (const [index, { holder, name }] of (poisoned ?? []).entries()) {
     Object.defineProperty(holder, name, originals[index]!);
   }
