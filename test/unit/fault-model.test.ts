@@ -14,14 +14,13 @@ const first = 0 as PartitionId;
 const second = 1 as PartitionId;
 
 /** Partition 0 is at a, b and c; partition 1 at b, c and d. */
-function createModel(writeQuorum: number, isWithinModel = true) {
+function createModel(writeQuorum: number, isWithinModel = true, otherQuorum = writeQuorum) {
   const beyond: PartitionId[] = [];
   const model = new FaultModel({
     isWithinModel,
-    writeQuorum,
-    replicas: new Map([
-      [first, [a, b, c]],
-      [second, [b, c, d]],
+    partitions: new Map([
+      [first, { replicas: [a, b, c], writeQuorum }],
+      [second, { replicas: [b, c, d], writeQuorum: otherQuorum }],
     ]),
     onBeyond: (partition) => beyond.push(partition),
   });
@@ -57,6 +56,16 @@ test('with W = 3 two copies of three may be hurt', (t) => {
   t.false(model.mayHurt(a));
   t.false(model.mayHurt(d));
   t.deepEqual(beyond, []);
+});
+
+test('each partition goes by its own W', (t) => {
+  const { model, beyond } = createModel(2, true, 1);
+  t.deepEqual(
+    [a, b, c, d].map((node) => model.mayHurt(node)),
+    [true, false, false, false],
+  );
+  model.noteBehind(c);
+  t.deepEqual(beyond, [second]);
 });
 
 test('a repair makes good what fell behind, but not what is damaged', (t) => {

@@ -3,7 +3,19 @@ import test from 'ava';
 import { AssertionError } from '../../lib/assert.ts';
 import { withPoisonedGlobals } from '../../lib/sim/world/poison.ts';
 
+const CapturedDate = Date;
+
 const touches: Record<string, () => unknown> = {
+  'Date.now of a captured Date': () => CapturedDate.now(),
+  'performance.timeOrigin': () => performance.timeOrigin,
+  'process.uptime': () => process.uptime(),
+  'process.memoryUsage': () => process.memoryUsage(),
+  'process.nextTick': () => process.nextTick(() => {}),
+  'crypto.subtle': () => crypto.subtle,
+  'AbortSignal.timeout': () => AbortSignal.timeout(1),
+  'Atomics.wait': () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 0),
+  MessageChannel: () => new MessageChannel(),
+  'BigInt.prototype.toLocaleString': () => 5n.toLocaleString(),
   'Math.random': () => Math.random(),
   'Date.now': () => Date.now(),
   'new Date': () => new Date(),

@@ -417,7 +417,7 @@ class JournaledStore implements SimulatedStore {
     this.file.commit(puts);
     this.commitCount++;
     this.onCommitted?.(puts);
-    if (failure === 'lost-send') throw this.fail(new SimulatedCrash());
+    if (failure === 'lost-send') throw this.fail(noted(new SimulatedCrash()));
     if (this.startSync !== null) {
       if (failure === 'sync-error') this.failingNumber = this.file.seq;
       if (!this.isSyncing) this.sync(this.startSync);
@@ -517,10 +517,23 @@ class JournaledStore implements SimulatedStore {
   }
 }
 
+/** Errors that simulated disks threw. */
+const diskErrors = new WeakSet<Error>();
+
+/** Tells an error of a simulated disk, which somebody asked for, from one that tells of a bug. */
+export function isDiskError(error: unknown): boolean {
+  return error instanceof Error && diskErrors.has(error);
+}
+
+function noted<T extends Error>(error: T): T {
+  diskErrors.add(error);
+  return error;
+}
+
 function diskFull(): RingletError {
-  return new RingletError('RINGLET_DISK_FULL', 'cannot write to the store');
+  return noted(new RingletError('RINGLET_DISK_FULL', 'cannot write to the store'));
 }
 
 function storeFailed(action: string, cause: unknown = 'injected'): RingletError {
-  return new RingletError('RINGLET_STORE_FAILED', `cannot ${action} the store`, { cause });
+  return noted(new RingletError('RINGLET_STORE_FAILED', `cannot ${action} the store`, { cause }));
 }

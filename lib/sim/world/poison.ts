@@ -6,17 +6,30 @@ import { AssertionError } from '../../assert.ts';
 
 /** Paths from the global object. What an engine does not have is left out. */
 const poisonedPaths: readonly (readonly [owner: string, name: string])[] = [
+  // Before the class itself: someone may have it under another name.
+  ['Date', 'now'],
   ['', 'Date'],
   ['Math', 'random'],
   ['performance', 'now'],
+  ['performance', 'timeOrigin'],
+  ['performance', 'mark'],
   ['process', 'hrtime'],
+  ['process', 'uptime'],
+  ['process', 'memoryUsage'],
+  ['process', 'cpuUsage'],
+  ['process', 'nextTick'],
   ['crypto', 'getRandomValues'],
   ['crypto', 'randomUUID'],
+  ['crypto', 'subtle'],
+  ['AbortSignal', 'timeout'],
+  ['Atomics', 'wait'],
+  ['Atomics', 'waitAsync'],
   ['', 'setTimeout'],
   ['', 'setInterval'],
   ['', 'setImmediate'],
   ['', 'requestAnimationFrame'],
   ['', 'queueMicrotask'],
+  ['', 'MessageChannel'],
   ['', 'fetch'],
   ['', 'WeakRef'],
   ['', 'FinalizationRegistry'],
@@ -28,6 +41,7 @@ const localePrototypes: readonly (readonly [prototype: object, name: string])[] 
   [String.prototype, 'toLocaleUpperCase'],
   [String.prototype, 'toLocaleLowerCase'],
   [Number.prototype, 'toLocaleString'],
+  [BigInt.prototype, 'toLocaleString'],
 ];
 
 /** A property that is poisoned while a world runs. */
@@ -83,7 +97,8 @@ function findAll(): Poisoned[] {
 }
 
 function find(owner: unknown, name: string, shown: string): Poisoned | null {
-  if (typeof owner !== 'object' || owner === null) return null;
+  const isObject = typeof owner === 'object' && owner !== null;
+  if (!isObject && typeof owner !== 'function') return null;
   for (let holder: object | null = owner; holder !== null; holder = Object.getPrototypeOf(holder)) {
     const original = Object.getOwnPropertyDescriptor(holder, name);
     if (original === undefined) continue;

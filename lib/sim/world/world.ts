@@ -25,7 +25,7 @@ import {
 import { assert } from '../../assert.ts';
 import { Client } from '../../client.ts';
 import { type ClusterConfig, type ClusterOptions, resolveConfig } from '../../config.ts';
-import { isRingletError, messageOf } from '../../errors.ts';
+import { messageOf } from '../../errors.ts';
 import { createHashSeed } from '../../hash.ts';
 import { DelayQueue } from '../../network/delay-queue.ts';
 import { Network, type VerdictEvent } from '../../network/network.ts';
@@ -43,12 +43,7 @@ import { NodeCell } from '../../runtime/node-cell.ts';
 import { type Probe, silentProbe } from '../../runtime/probe.ts';
 import type { StoredRecord } from '../../store/contract.ts';
 import type { OpenReport } from '../../store/opening.ts';
-import {
-  type CommittedPut,
-  SimulatedCrash,
-  type SimulatedDisk,
-  type SimulatedStore,
-} from './disk.ts';
+import { type CommittedPut, isDiskError, type SimulatedDisk, type SimulatedStore } from './disk.ts';
 import { Fingerprint } from './fingerprint.ts';
 import { Lanes } from './lanes.ts';
 import { Machine, type NodeClock } from './machine.ts';
@@ -489,8 +484,7 @@ export class World {
   }
 
   private readonly onCellFailed = ({ self }: NodeCell, error: unknown): void => {
-    const isInjected = error instanceof SimulatedCrash || isRingletError(error);
-    if (!isInjected) this.failures.push({ node: self, error });
+    if (!isDiskError(error)) this.failures.push({ node: self, error });
     this.onStopped(self, messageOf(error), true);
   };
 
