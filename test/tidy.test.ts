@@ -67,6 +67,7 @@ const fileRules: readonly FileRule[] = [
       ['lib/client.ts', 'const nowMs = performance.now();'],
       ['lib/sim/sim.ts', 'const now = new Date();'],
       ['lib/network/network.ts', 'const draw = Math.random();'],
+      ['lib/network/latency.ts', 'const delay = -Math.log(draw);'],
       ['lib/bytes.ts', 'const bytes = Buffer.alloc(1);'],
       ['actors/node.ts', 'const year = Date.UTC(2026);'],
       ['actors/node.ts', 'let reply: Promise<void>;'],

@@ -35,6 +35,20 @@ export const hostNames: readonly string[] = [
   'FinalizationRegistry',
 ];
 
+/** Engines may differ in the last bits of these, and a seed must give the same run in all of them. */
+const inexactNames = [
+  'log',
+  'log2',
+  'log10',
+  'log1p',
+  'exp',
+  'expm1',
+  'pow',
+  'sin',
+  'cos',
+  'tan',
+].map((name) => `Math.${name}`);
+
 /** Folders of one rank that may import each other's types. */
 export const typeFriends: readonly string[] = ['lib/runtime/', 'lib/network/', 'lib/store/'];
 
@@ -48,21 +62,20 @@ export const layers: readonly Layer[] = [
   ),
   layer(1, ['lib/clock/', 'lib/ring/'], 'versions; placement'),
   layer(2, ['lib/config.ts', 'lib/protocol/'], 'options and limits; messages and frames'),
-  layer(
-    3,
-    [...typeFriends, 'lib/workload/'],
-    'the turn; the links; the store contract; standard workloads',
-  ),
+  layer(3, typeFriends, 'the turn; the links; the store contract', { names: inexactNames }),
+  layer(3, ['lib/workload/'], 'standard workloads'),
   layer(4, ['actors/'], 'the protocol of a node', {
     imports: ['lib/network/'],
-    names: ['Date', 'Promise', 'queueMicrotask', 'async', 'await'],
+    names: ['Date', 'Promise', 'queueMicrotask', 'async', 'await', ...inexactNames],
   }),
   layer(
     4,
     ['lib/client.ts', 'lib/bucket.ts', 'lib/cluster.ts'],
     'the client, what an application writes through, the cluster on any host',
   ),
-  layer(5, ['lib/sim/'], 'the host with a virtual clock, faults, and what judges a run'),
+  layer(5, ['lib/sim/'], 'the host with a virtual clock, faults, and what judges a run', {
+    names: inexactNames,
+  }),
   layer(HOST_RANK, ['workers/'], 'threads, ports, files, SQLite', { imports: ['lib/sim/'] }),
   layer(7, ['lib/index.ts'], 'the public entry', { imports: ['lib/sim/'] }),
   layer(7, ['lib/simulator.ts'], 'the entry of the simulator', { imports: ['workers/'] }),
@@ -98,8 +111,13 @@ export function isWithin(file: string, member: string): boolean {
 /** The layers as a table in Markdown. */
 export function layerTable(): string {
   const rows = layers.map(({ rank, members, what, forbiddenImports, forbiddenNames }) => {
-    const host = rank < HOST_RANK ? ['Node.js'] : [];
-    const refused = [...host, ...[...forbiddenImports, ...forbiddenNames].map(code)];
+    const isInexactRefused = forbiddenNames.some((name) => inexactNames.includes(name));
+    const groups = [
+      ...(rank < HOST_RANK ? ['Node.js'] : []),
+      ...(isInexactRefused ? ['inexact functions'] : []),
+    ];
+    const names = forbiddenNames.filter((name) => !inexactNames.includes(name));
+    const refused = [...groups, ...[...forbiddenImports, ...names].map(code)];
     return `| ${rank} | ${members.map(code).join(' ')} | ${what} | ${refused.join(', ')} |`;
   });
   return [
@@ -108,6 +126,7 @@ export function layerTable(): string {
     ...rows,
     '',
     `"Node.js" means its modules, every package, and ${hostNames.map(code).join(', ')}.`,
+    `"Inexact functions" are those in which engines may differ: ${inexactNames.map(code).join(', ')}.`,
     `${typeFriends.map(code).join(', ')} may import each other's types.`,
   ].join('\n');
 }
