@@ -7,7 +7,7 @@
  */
 import type { Bucket, BucketOptions } from '../bucket.ts';
 import { checkBoolean, checkNumber, checkWhole, resolveConfig } from '../config.ts';
-import { messageOf } from '../errors.ts';
+import { isRingletError, messageOf } from '../errors.ts';
 import type { LinkSettings } from '../network/rules.ts';
 import { Prng } from '../prng.ts';
 import { RandomFaults } from './random-faults.ts';
@@ -99,6 +99,9 @@ const calmLinks: Partial<LinkSettings> = Object.freeze({
   jitterDistribution: 'exponential',
 });
 
+/** Of a stack: enough to see where in the workload or the check it was. */
+const STACK_LINE_COUNT = 4;
+
 const SEED_COUNT_MAX = 1_000_000_000;
 const SESSION_COUNT_MAX = 1024;
 const LIMIT_MS_MAX = 1e12;
@@ -163,13 +166,19 @@ export function describeFailure(failure: SimulateFailure): string {
   const { seed, phase, step, timeMs, error, story, fingerprint, isReproducible } = failure;
   const lines = [
     `FAIL  ${phase}  seed=${seed}  step=${step}  time=${timeMs.toFixed(3)} ms`,
-    `      ${messageOf(error)}`,
+    ...linesOf(error).map((line) => `      ${line}`),
     ...story.map((line) => `      ${line}`),
     `      fingerprint=${fingerprint}`,
     `      reproduce: simulate({ ...options, from: ${seed}, seeds: 1, trace: console.log })`,
   ];
   if (!isReproducible) lines.push('      A second run differed: it depends on more than the seed.');
   return lines.join('\n');
+}
+
+/** What was thrown, and where if that is known: the first lines of the stack, which begins with the message. */
+function linesOf(error: unknown): string[] {
+  if (!(error instanceof Error) || isRingletError(error)) return [messageOf(error)];
+  return (error.stack ?? messageOf(error)).split('\n').slice(0, STACK_LINE_COUNT);
 }
 
 /** What ended a run. */
