@@ -122,7 +122,7 @@ test.serial('a break shows every node before the step, and ends there', async (t
   t.is(status, 0);
   t.regex(stdout, /^before step 200, at \d+\.\d{3} ms$/m);
   t.is(stdout.match(/^[a-e] +(up|down|paused|syncing)\b/gm)?.length, 5);
-  t.regex(stdout, /^p\d+ b\/k\d+$/m);
+  t.regex(stdout, /^p\d+ b0\/k\d+$/m);
   t.regex(stdout, /^ {2}[a-e] {2}\{/m);
   t.regex(stdout, /^steps +199$/m);
   const late = await runCommand([

@@ -48,8 +48,20 @@ test('writes that a last writer replaced are counted, and nothing else is lost',
     const lastWriter = runSeed(drawPlan(seed, { ...overrides, lastWriterWins: true }));
     t.is(describeViolation(siblings), null);
     t.is(describeViolation(lastWriter), null);
-    t.is(siblings.lostWrites, 0);
+    t.is(siblings.lostWrites, siblings.lostToLaterWriter);
+    t.is(lastWriter.lostWrites, lastWriter.lostToLaterWriter);
     lastWriterLost += lastWriter.lostWrites;
   }
   t.true(lastWriterLost > 10, `only ${lastWriterLost} writes lost`);
+});
+
+test('buckets of different N, R and W beside each other keep what each of them promises', (t) => {
+  const overrides = { nodes: 5, n: 4, buckets: 3, keys: 6, ownQuorumShare: 0.2, partitions: 8 };
+  let acknowledged = 0;
+  for (let seed = 1; seed <= 20; seed++) {
+    const report = runSeed(drawPlan(seed, { ...overrides, durationMs: 2_000 }));
+    t.is(describeViolation(report), null);
+    acknowledged += report.acknowledgedWrites;
+  }
+  t.true(acknowledged > 500, `only ${acknowledged} writes`);
 });

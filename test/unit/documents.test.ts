@@ -85,7 +85,7 @@ test('the examples of the README run', async (t) => {
   const { stdout } = await promisify(execFile)(process.execPath, [file], { cwd: folder });
   // What the comments behind `console.log` promise.
   t.deepEqual(stdout.split('\n').slice(0, 3), ["{ items: [ 'book', 'pen' ] }", '2', 'bread, milk']);
-  t.regex(stdout, /^2\n3\nFAIL {2}check {2}seed=\d+ .*\n {6}item \d is lost$/m);
+  t.regex(stdout, /^2\n3\nFAIL {2}check {2}seed=\d+ .*\n {6}Error: item \d is lost$/m);
 });
 
 test('files that the documents name are there', (t) => {

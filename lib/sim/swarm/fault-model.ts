@@ -10,6 +10,7 @@
  * - A copy is hurt if a record that its node had promised to keep may be gone from it: wiped, rolled back, set aside,
  *   damaged. An acknowledged write has W copies. So while at most W - 1 copies of a partition are hurt between two repairs
  *   one copy of each write is left, and no acknowledged write is lost or comes back (I1, I2). With W = 1 no copy may be hurt.
+ *   Where keys of several buckets meet, and requests with a W of their own, the least W counts.
  * - A copy that is behind answers reads with less than it had acknowledged, so no read of its partition is regular (I8)
  *   until it has been repaired. A damaged record is no answer at all and leaves reads regular.
  * - A repair makes all copies of all keys equal: then no copy counts as hurt any more, except where a record is damaged,
@@ -43,18 +44,24 @@ export function damageOf(kind: FaultKind, durability: Plan['durability']): Damag
   }
 }
 
+/** Where the records of a partition are. */
+export interface PartitionCopies {
+  /** Of all its keys. */
+  readonly replicas: readonly ActorAddress[];
+  /** The least W that a write to any of its keys has. */
+  readonly writeQuorum: number;
+}
+
 /** What the model needs to know of the cluster. */
 export interface FaultModelOptions {
   readonly isWithinModel: boolean;
-  readonly writeQuorum: number;
-  /** The partitions that hold anything, and their replicas. */
-  readonly replicas: ReadonlyMap<PartitionId, readonly ActorAddress[]>;
+  /** The partitions that hold anything. */
+  readonly partitions: ReadonlyMap<PartitionId, PartitionCopies>;
   /** A fault went beyond what is promised to be survived. Called once for each partition, at most. */
   readonly onBeyond: (partition: PartitionId) => void;
 }
 
-interface PartitionState {
-  readonly replicas: readonly ActorAddress[];
+interface PartitionState extends PartitionCopies {
   /** Copies that lost something since the last repair. */
   readonly behind: Set<ActorAddress>;
   /** Copies with a damaged record. */
@@ -68,9 +75,9 @@ export class FaultModel {
 
   constructor(options: FaultModelOptions) {
     this.options = options;
-    for (const [partition, replicas] of options.replicas) {
-      const state = { replicas, behind: new Set<ActorAddress>(), damaged: new Set<ActorAddress>() };
-      this.partitions.set(partition, { ...state, isBeyond: false });
+    for (const [partition, copies] of options.partitions) {
+      const hurt = { behind: new Set<ActorAddress>(), damaged: new Set<ActorAddress>() };
+      this.partitions.set(partition, { ...copies, ...hurt, isBeyond: false });
     }
   }
 
@@ -88,10 +95,9 @@ export class FaultModel {
     return !this.options.isWithinModel;
   }
 
-  private hasRoom({ behind, damaged }: PartitionState, node: ActorAddress): boolean {
-    if (this.options.writeQuorum === 1) return false;
-    const hurt = new Set([...behind, ...damaged, node]);
-    return hurt.size < this.options.writeQuorum;
+  private hasRoom({ behind, damaged, writeQuorum }: PartitionState, node: ActorAddress): boolean {
+    if (writeQuorum === 1) return false;
+    return new Set([...behind, ...damaged, node]).size < writeQuorum;
   }
 
   /** A node's copies of all its partitions may have lost something. What was damaged before is behind now, or as it was. */
@@ -123,7 +129,7 @@ export class FaultModel {
 
   private judge(partition: PartitionId, state: PartitionState): void {
     const hurtCount = new Set([...state.behind, ...state.damaged]).size;
-    if (state.isBeyond || hurtCount < this.options.writeQuorum) return;
+    if (state.isBeyond || hurtCount < state.writeQuorum) return;
     state.isBeyond = true;
     this.options.onBeyond(partition);
   }

@@ -5,7 +5,7 @@
  * "At rest" is: all faults healed, sessions stopped, every key read at all its replicas until they agree.
  */
 import { mergeRecords } from '../../../actors/get-core.ts';
-import type { ActorAddress, PartitionId, RecordKey } from '../../address.ts';
+import type { ActorAddress, PartitionId } from '../../address.ts';
 import { equalBytes } from '../../bytes.ts';
 import { decodeVersionSet } from '../../clock/version-set.ts';
 import { describe, describeAddress, describeKey, describeRecord } from '../../protocol/describe.ts';
@@ -100,8 +100,12 @@ export class Invariants {
 
   /** I15: every partition has as many distinct replicas as copies are wanted, or as there are nodes. */
   checkRing(): void {
-    const { ring, preferenceLists, config, nodes } = this.world;
-    const { n } = config.replication;
+    const copyCounts = this.options.keys.map(({ bucket }) => bucket.replication.n);
+    for (const n of new Set(copyCounts)) this.checkRingFor(n);
+  }
+
+  private checkRingFor(n: number): void {
+    const { ring, preferenceLists, nodes } = this.world;
     // A node without a partition of its own is in no preference list.
     const expectedCount = Math.min(n, nodes.length, ring.partitionCount);
     for (let partition = 0; partition < ring.partitionCount; partition++) {
@@ -152,31 +156,34 @@ export class Invariants {
       for (const place of different) this.readEverywhere(place);
       if (isOver()) return;
     }
-    const { key, partition } = keys.find((place) => !this.isEqualEverywhere(place))!;
-    const records = this.copiesOf(key, partition).map(
+    const different = keys.find((place) => !this.isEqualEverywhere(place))!;
+    const records = this.copiesOf(different).map(
       ({ node, record }) =>
         `${describeAddress(node)} ${record === CORRUPT ? 'damaged' : describeRecord(record)}`,
     );
-    report('I4 convergence', `${describeKey(key)} does not become equal: ${records.join(', ')}`);
+    report(
+      'I4 convergence',
+      `${describeKey(different.key)} does not become equal: ${records.join(', ')}`,
+    );
   }
 
   /** Reads a key at all its replicas, which repairs them. That it may fail, for too few are sound, is no matter. */
-  private readEverywhere({ partition, key }: LocatedKey): void {
+  private readEverywhere({ partition, key, bucket }: LocatedKey): void {
     const { world } = this;
-    const { n } = world.config.replication;
+    const { n } = bucket.replication;
     const settings = { replication: { n, r: 1, w: 1 }, timeoutMs: READ_MS_MAX, signal: null };
     world.clients[0]!.startGet(partition, key, 'all', settings, ignore, ignore);
     this.settle();
   }
 
-  private copiesOf(key: RecordKey, partition: PartitionId) {
-    const replicas = this.world.preferenceLists.of(partition, this.world.config.replication.n);
+  private copiesOf({ key, partition, bucket }: LocatedKey) {
+    const replicas = this.world.preferenceLists.of(partition, bucket.replication.n);
     return this.world.recordsOf(partition, key).filter(({ node }) => replicas.includes(node));
   }
 
-  private isEqualEverywhere({ key, partition }: LocatedKey): boolean {
+  private isEqualEverywhere(place: LocatedKey): boolean {
     let first: Uint8Array | null | undefined;
-    for (const { record } of this.copiesOf(key, partition)) {
+    for (const { record } of this.copiesOf(place)) {
       if (record === CORRUPT) continue;
       if (first === undefined) first = record;
       if (first === null || record === null ? first !== record : !equalBytes(first, record)) {
@@ -223,10 +230,11 @@ export class Invariants {
   }
 
   /** Strays, and what the oracle makes of all copies together. */
-  private checkKey({ key, partition }: LocatedKey): void {
+  private checkKey(place: LocatedKey): void {
     const { world } = this;
+    const { key, partition } = place;
     const { oracle, report } = this.options;
-    const copies = this.copiesOf(key, partition);
+    const copies = this.copiesOf(place);
     const sound = copies.flatMap(({ record }) => (record instanceof Uint8Array ? [record] : []));
     for (const { node, record } of world.recordsOf(partition, key)) {
       const isStray = record !== null && !copies.some((copy) => copy.node === node);

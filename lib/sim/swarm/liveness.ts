@@ -9,7 +9,6 @@ import type { Prng } from '../../prng.ts';
 import { describeAddress, describeKey } from '../../protocol/describe.ts';
 import { CORRUPT } from '../../store/contract.ts';
 import type { World } from '../world/world.ts';
-import type { Plan } from './plan.ts';
 import type { LocatedKey, Workload } from './sessions.ts';
 
 /** Virtual milliseconds within which a key must have been read and written. */
@@ -20,7 +19,6 @@ const RETRY_MS = 50;
 
 export interface LivenessOptions {
   readonly world: World;
-  readonly plan: Plan;
   readonly keys: readonly LocatedKey[];
   readonly workload: Workload;
   readonly random: Prng;
@@ -35,13 +33,13 @@ export interface LivenessOptions {
 /** Kills all but a core, and then writes to every key that the core can serve. */
 export function checkLiveness(options: LivenessOptions): void {
   const { world, keys, random, kill, note, isOver, sometimes } = options;
-  const quorum = Math.max(options.plan.r, options.plan.w);
   const served = (nodes: readonly ActorAddress[]) =>
-    keys.filter((place) => soundReplicas(world, place, nodes).length >= quorum);
+    keys.filter((place) => soundReplicas(world, place, nodes).length >= quorumOf(place));
   const candidates = served(world.nodes);
   if (candidates.length === 0) return;
-  const chosen = soundReplicas(world, random.pick(candidates), world.nodes);
-  const core = new Set(random.shuffle(chosen).slice(0, quorum));
+  const chosen = random.pick(candidates);
+  const sound = soundReplicas(world, chosen, world.nodes);
+  const core = new Set(random.shuffle(sound).slice(0, quorumOf(chosen)));
   for (const node of world.nodes) if (random.chance(0.1)) core.add(node);
   const dead = world.nodes.filter((node) => !core.has(node));
   note(`liveness: ${[...core].map(describeAddress).join(' ')} live on`);
@@ -53,27 +51,28 @@ export function checkLiveness(options: LivenessOptions): void {
   }
 }
 
+/** Replicas that a read and then a write need. */
+function quorumOf({ bucket }: LocatedKey): number {
+  return Math.max(bucket.replication.r, bucket.replication.w);
+}
+
 function soundReplicas(
   world: World,
-  { key, partition }: LocatedKey,
+  { key, partition, bucket }: LocatedKey,
   nodes: readonly ActorAddress[],
 ): ActorAddress[] {
-  const replicas = world.preferenceLists.of(partition, world.config.replication.n);
+  const replicas = world.preferenceLists.of(partition, bucket.replication.n);
   return replicas.filter(
     (node) => nodes.includes(node) && world.store(node).get(partition, key) !== CORRUPT,
   );
 }
 
 function checkServed(
-  { world, plan, workload, report, isOver }: LivenessOptions,
+  { world, workload, report, isOver }: LivenessOptions,
   place: LocatedKey,
 ): void {
-  const { n, r, w } = plan;
-  const settings: RequestSettings = {
-    replication: { n, r, w },
-    timeoutMs: TIMEOUT_MS,
-    signal: null,
-  };
+  const { replication } = place.bucket;
+  const settings: RequestSettings = { replication, timeoutMs: TIMEOUT_MS, signal: null };
   const endMs = world.nowMs + BOUND_MS;
   let last: RingletError | null = null;
   let isServed = false;

@@ -69,6 +69,8 @@ export interface Plan {
   readonly n: number;
   readonly r: number;
   readonly w: number;
+  /** Keys are dealt out to so many, each further one with an N, R and W of its own: see `lib/sim/swarm/buckets.ts`. */
+  readonly buckets: number;
   readonly durability: 'full' | 'normal';
   /** Milliseconds that a sync takes on average; 0 is at once. Only with durability `full`. */
   readonly syncMs: number;
@@ -94,7 +96,10 @@ export interface Plan {
   readonly staleShare: number;
   /** Share of writes that delete. */
   readonly deleteShare: number;
+  /** Share of requests with an N, R or W of their own. */
+  readonly ownQuorumShare: number;
   readonly timeoutMs: number;
+  /** All buckets keep the last writer. If not, a further one still may. */
   readonly lastWriterWins: boolean;
 
   readonly siblingCountMax: number;
@@ -166,6 +171,7 @@ function draw(seed: number): Plan {
     n,
     r,
     w,
+    buckets: of('buckets').pick([1, 1, 1, 1, 2, 3]),
     durability: of('durability').chance(0.75) ? 'full' : 'normal',
     syncMs: of('syncMs').pick([0, 0, 0, 1, 4, 20]),
     scheduler: of('scheduler').pick(['ordered', 'random', 'random', 'random', 'priority']),
@@ -180,6 +186,7 @@ function draw(seed: number): Plan {
     blindShare: of('blindShare').pick([0, 0.02, 0.1, 0.1, 0.5]),
     staleShare: of('staleShare').pick([0, 0.05, 0.2, 0.2, 0.6]),
     deleteShare: of('deleteShare').pick([0, 0.05, 0.1, 0.3]),
+    ownQuorumShare: of('ownQuorumShare').pick([0, 0, 0, 0, 0.05, 0.2]),
     timeoutMs: spread(of('timeoutMs'), 100, 4_000),
     lastWriterWins: of('lastWriterWins').chance(0.08),
     siblingCountMax: of('siblingCountMax').pick([2, 4, 8, 100, 100, 100]),
@@ -271,6 +278,7 @@ const checks: { readonly [Name in keyof Plan]: Check } = {
   n: copies,
   r: copies,
   w: copies,
+  buckets: whole(1, 100),
   durability: oneOf('full', 'normal'),
   syncMs: number(0, 10_000),
   scheduler: oneOf('ordered', 'random', 'priority'),
@@ -285,6 +293,7 @@ const checks: { readonly [Name in keyof Plan]: Check } = {
   blindShare: share,
   staleShare: share,
   deleteShare: share,
+  ownQuorumShare: share,
   timeoutMs: number(1, 3_600_000),
   lastWriterWins: checkBoolean,
   siblingCountMax: whole(1, 1_000_000),

@@ -7,7 +7,7 @@
  *
  * Invariant: a run is a function of its plan. Hooks only look.
  */
-import { bucketPrefix, type PartitionId, recordKey } from '../../address.ts';
+import type { PartitionId } from '../../address.ts';
 import type { ClusterOptions } from '../../config.ts';
 import { messageOf } from '../../errors.ts';
 import { hashKey } from '../../hash.ts';
@@ -18,7 +18,8 @@ import { DotBinder } from '../judge/dots.ts';
 import { Oracle } from '../judge/oracle.ts';
 import { joinObservers } from '../world/observers.ts';
 import { type NodeEvent, World, type WorldObserver, type WorldOptions } from '../world/world.ts';
-import { FaultModel } from './fault-model.ts';
+import { type PlannedKey, planKeys } from './buckets.ts';
+import { FaultModel, type PartitionCopies } from './fault-model.ts';
 import { Invariants } from './invariants.ts';
 import { checkLiveness } from './liveness.ts';
 import { linkSettingsOf, Nemesis } from './nemesis.ts';
@@ -53,6 +54,8 @@ export interface SeedReport {
   readonly indefiniteWrites: number;
   /** Acknowledged and gone: 0 unless the last writer wins or faults went beyond the model. */
   readonly lostWrites: number;
+  /** Those of them that were in buckets in which the last writer wins. */
+  readonly lostToLaterWriter: number;
   /** Reads that missed what their session had written or read. */
   readonly staleReads: number;
   /** By kind, how often it really happened. */
@@ -111,12 +114,12 @@ const dotlessCheckers: readonly string[] = [
 const NOTE_COUNT_MAX = 24;
 /** Virtual milliseconds between two looks at the limits. */
 const LIMITS_EVERY_MS = 50;
-/** The bucket of all keys. */
-const PREFIX = bucketPrefix('b');
 
 class Run {
   private readonly plan: Plan;
   private readonly hooks: RunHooks;
+  private readonly keys: readonly PlannedKey[];
+  private readonly lastWriterKeys: ReadonlySet<string>;
   private readonly probe: SwarmProbe;
   private readonly oracle: Oracle;
   private readonly dots: DotBinder;
@@ -134,9 +137,12 @@ class Run {
   constructor(plan: Plan, hooks: RunHooks) {
     this.plan = plan;
     this.hooks = hooks;
+    this.keys = planKeys(plan);
+    const lastWriterKeys = this.keys.filter(({ bucket }) => bucket.lastWriterWins);
+    this.lastWriterKeys = new Set(lastWriterKeys.map(({ key }) => key));
     this.probe = new SwarmProbe(this.split('probe'), plan.buggify);
     this.oracle = new Oracle({
-      lastWriterWins: plan.lastWriterWins,
+      lastWriterWins: (key) => this.lastWriterKeys.has(key),
       report: ({ checker, key, message, story }) =>
         this.report(checker, `${describeKey(key as LocatedKey['key'])}: ${message}`, story),
     });
@@ -160,7 +166,7 @@ class Run {
   private play(): void {
     const world = this.openWorld();
     const { plan } = this;
-    const keys = locateKeys(world, plan.keys);
+    const keys = this.keys.map((planned) => locate(world, planned));
     const model = this.createModel(world, keys);
     const report = (checker: string, message: string) => this.report(checker, message, []);
     const sometimes = (id: string, condition: boolean) => this.probe.sometimes(id, condition);
@@ -244,17 +250,13 @@ class Run {
   }
 
   private createModel(world: World, keys: readonly LocatedKey[]): FaultModel {
-    const { isWithinModel, w, n } = this.plan;
-    const partitions = new Set(keys.map(({ partition }) => partition));
-    const replicas = new Map(
-      [...partitions].map((partition) => [partition, world.preferenceLists.of(partition, n)]),
-    );
+    const { isWithinModel } = this.plan;
     const onBeyond = (partition: PartitionId) => {
       for (const place of keys) {
         if (place.partition === partition) this.oracle.waive('faults beyond the model', place.key);
       }
     };
-    return new FaultModel({ isWithinModel, writeQuorum: w, replicas, onBeyond });
+    return new FaultModel({ isWithinModel, partitions: copiesOf(world, keys), onBeyond });
   }
 
   // ------------------------------------------------------------------------------- looking on
@@ -322,6 +324,7 @@ class Run {
       failedWrites: oracle.failedWrites,
       indefiniteWrites: oracle.indefiniteWrites,
       lostWrites: oracle.lostWrites,
+      lostToLaterWriter: oracle.lostToLaterWriter,
       staleReads: oracle.staleReads,
       faults: Object.fromEntries(this.nemesis?.counts ?? []),
       sometimes: Object.fromEntries(this.probe.counts),
@@ -329,12 +332,24 @@ class Run {
   }
 }
 
-function locateKeys(world: World, count: number): LocatedKey[] {
-  return Array.from({ length: count }, (_, index) => {
-    const key = recordKey(PREFIX, `k${index}`);
-    const hash = hashKey(key, world.ring.hashSeed);
-    return { key, hash, partition: partitionOfHash(world.ring, hash.high) };
-  });
+function locate({ ring }: World, { key, bucket }: PlannedKey): LocatedKey {
+  const hash = hashKey(key, ring.hashSeed);
+  return { key, bucket, hash, partition: partitionOfHash(ring, hash.high) };
+}
+
+/** The copies of each partition: those of its keys that have the most replicas, and the least W that any of them has. */
+function copiesOf({ preferenceLists }: World, keys: readonly LocatedKey[]) {
+  const copies = new Map<PartitionId, PartitionCopies>();
+  for (const { partition, bucket } of keys) {
+    const before = copies.get(partition);
+    const replicas = preferenceLists.of(partition, bucket.replication.n);
+    const hasMore = before === undefined || replicas.length > before.replicas.length;
+    copies.set(partition, {
+      replicas: hasMore ? replicas : before.replicas,
+      writeQuorum: Math.min(bucket.copyCountMin, before?.writeQuorum ?? bucket.copyCountMin),
+    });
+  }
+  return copies;
 }
 
 function worldOptionsOf(plan: Plan): WorldOptions {

@@ -10,7 +10,7 @@
  * 2. What a write claims to have seen is what the reply that brought its context really held.
  * 3. No two writes have the same value.
  */
-import type { ActorAddress, PartitionId, RecordKey } from '../../address.ts';
+import type { ActorAddress, PartitionId } from '../../address.ts';
 import { assert } from '../../assert.ts';
 import type { Client, GetResult, PutResult, RequestSettings } from '../../client.ts';
 import { decodeContextToken, encodeContextToken } from '../../clock/context-token.ts';
@@ -25,12 +25,12 @@ import { MessageKind } from '../../protocol/messages.ts';
 import type { DotBinder } from '../judge/dots.ts';
 import type { Oracle, Read, Write } from '../judge/oracle.ts';
 import type { ObservedEnvelope, World } from '../world/world.ts';
+import { isQuorumRead, type PlannedKey } from './buckets.ts';
 import type { FaultModel } from './fault-model.ts';
 import type { Plan } from './plan.ts';
 
 /** A key of the run, and where it lives. */
-export interface LocatedKey {
-  readonly key: RecordKey;
+export interface LocatedKey extends PlannedKey {
   readonly hash: KeyHash;
   readonly partition: PartitionId;
 }
@@ -71,7 +71,6 @@ const ALL_SHARE = 0.1;
 /** All sessions of a run. */
 export class Workload {
   readonly options: WorkloadOptions;
-  readonly settings: RequestSettings;
   /** Contexts that any session may use, the oldest overwritten first. */
   readonly shared: Knowledge[] = [];
   isRunning = false;
@@ -87,8 +86,7 @@ export class Workload {
 
   constructor(options: WorkloadOptions) {
     this.options = options;
-    const { n, r, w, timeoutMs, sessions } = options.plan;
-    this.settings = { replication: { n, r, w }, timeoutMs, signal: null };
+    const { sessions } = options.plan;
     this.sessions = Array.from({ length: sessions }, (_, index) => new Session(this, index));
   }
 
@@ -124,8 +122,8 @@ export class Workload {
     settings: RequestSettings,
     onEnded: (error: RingletError | null) => void,
   ): void {
-    const { world, oracle, plan } = this.options;
-    const { key, partition } = place;
+    const { world, oracle } = this.options;
+    const { key, partition, bucket } = place;
     const client = world.clients[0]!;
     const read = oracle.beginRead(key, false, world.nowMs);
     const onRead = ({ record, fastest: preferred }: GetResult) => {
@@ -134,7 +132,7 @@ export class Workload {
       const value = this.createValue();
       const write = oracle.beginWrite(key, value, seen, world.nowMs);
       const context = set === null ? [] : contextOf(set);
-      const { lastWriterWins } = plan;
+      const { lastWriterWins } = bucket;
       const onStored = () => {
         oracle.endWrite(write, 'ok', world.nowMs);
         onEnded(null);
@@ -215,9 +213,11 @@ class Session {
   // --------------------------------------------------------------------------------------- reads
 
   private read(place: LocatedKey, isWriteNext: boolean): void {
-    const { oracle, world, plan, model } = this.workload.options;
-    const { key, partition } = place;
-    const isRegular = plan.r + plan.w > plan.n && model.isRegular(partition);
+    const { oracle, world, model } = this.workload.options;
+    const { key, partition, bucket } = place;
+    const settings = this.drawSettings(place);
+    const isQuorum = isQuorumRead(bucket, settings.replication.r);
+    const isRegular = isQuorum && model.isRegular(partition);
     const read = oracle.beginRead(key, isRegular, world.nowMs, this.index);
     const fanout = this.random.chance(ALL_SHARE) ? 'all' : 'quorum';
     this.begin();
@@ -225,7 +225,7 @@ class Session {
       partition,
       key,
       fanout,
-      this.workload.settings,
+      settings,
       (result) => this.onRead(place, read, result, isWriteNext),
       (error) => this.onReadFailed(read, error),
     );
@@ -271,7 +271,8 @@ class Session {
   /** @param knowledge What the write is based on; `null` for a blind write. */
   private write(place: LocatedKey, knowledge: Knowledge | null): void {
     const { oracle, world, plan } = this.workload.options;
-    const { key, partition } = place;
+    const { key, partition, bucket } = place;
+    const settings = this.drawSettings(place);
     const isDelete = knowledge !== null && this.random.chance(plan.deleteShare);
     const value = isDelete ? null : this.workload.createValue();
     const given = knowledge === null ? null : this.throughToken(knowledge);
@@ -286,9 +287,9 @@ class Session {
           value,
           context: given?.context ?? [],
           preferred: given?.preferred ?? null,
-          lastWriterWins: plan.lastWriterWins,
+          lastWriterWins: bucket.lastWriterWins,
         },
-        this.workload.settings,
+        settings,
         (result) => this.onWritten(place, write, result),
         (error) => this.onWriteFailed(write, error),
       ),
@@ -334,6 +335,14 @@ class Session {
   }
 
   // --------------------------------------------------------------------------------------- both
+
+  /** What a request says: what its bucket does, or numbers of its own. */
+  private drawSettings({ bucket }: LocatedKey): RequestSettings {
+    const { ownQuorumShare, timeoutMs } = this.workload.options.plan;
+    const isOwn = this.random.chance(ownQuorumShare);
+    const replication = isOwn ? bucket.ownReplication : bucket.replication;
+    return { replication, timeoutMs, signal: null };
+  }
 
   private begin(): void {
     this.startedMs = this.workload.options.world.nowMs;
