@@ -270,6 +270,20 @@ export const gallery: readonly Mutant[] = [
     seedCountMax: 0,
   },
   {
+    id: 'siblings-without-limit',
+    bug: 'a key takes as many siblings as blind writers care to write',
+    checkers: ['scenario'],
+    changes: [
+      {
+        file: replica,
+        replace: 'const isFull = count > this.options.siblingCountMax;',
+        by: 'const isFull = false;',
+      },
+    ],
+    scenario: 'blind-writes',
+    seedCountMax: 0,
+  },
+  {
     id: 'replica-trusts-its-memory',
     bug: 'a store that is shown a dot of its own that it does not know goes on with the next, when it replicates',
     checkers: ['scenario'],

@@ -16,8 +16,8 @@
  * - A repair makes all copies of all keys equal: then no copy counts as hurt any more, except where a record is damaged,
  *   which its replica refuses to write over.
  * - A store that is put back to an earlier time together with its high-water mark cannot know that it forgot anything until it
- *   meets a dot of its own that it does not know. Until then it may give one out twice. That is beyond any model, and a
- *   run in which it happened is excused from what rests on dots.
+ *   meets a dot of its own that it does not know. The mark is not among a node's own files, so this takes the whole data folder,
+ *   and is not played.
  * - Beyond what W allows, I1, I2 and I8 are waived for the partitions concerned, for good. That nothing is invented and no dot is
  *   used twice, that requests end, limits hold and errors are honest (I3, I5, I6, I13, I14, I18) is never waived.
  */

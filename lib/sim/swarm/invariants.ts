@@ -78,6 +78,11 @@ export class Invariants {
   checkLimits(): void {
     const { world } = this;
     const { limits } = world.config;
+    for (const { pendingCount } of world.clients) {
+      if (pendingCount <= limits.clientCountMax) continue;
+      const problem = `${pendingCount} requests of a client, at most ${limits.clientCountMax}`;
+      this.options.report('I14 limits', problem);
+    }
     for (const node of world.nodes) {
       if (!world.isUp(node)) continue;
       const { data, control } = world.cell(node).mailbox;

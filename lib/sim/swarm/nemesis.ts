@@ -28,11 +28,6 @@ export interface NemesisOptions {
   readonly note: (line: string) => void;
   /** A store was opened that must not be, or was not opened that must be. */
   readonly onWrongOpen: (message: string) => void;
-  /**
-   * A node's store was taken back to an earlier time in a way that nothing on its disk shows. Called before it starts. Where
-   * nobody wants to know it is not done.
-   */
-  readonly onHiddenRollback?: (node: ActorAddress) => void;
 }
 
 /** Kinds that are settings of all links and happen by themselves. */
@@ -53,8 +48,6 @@ const FAULT_MS_MAX = 2_000;
 const BOUNCE_MS_MAX = 200;
 /** An hour, either way. */
 const SKEW_MS_MAX = 3_600_000;
-/** Share of images that are put back with their mark, in runs beyond the model. */
-const HIDDEN_SHARE = 0.5;
 /** Pairs of nodes that are clogged at once. A network has room for 256 rules: two for each of these and for each of 64 nodes. */
 const CLOG_COUNT_MAX = 32;
 /** Bytes that wait before a limited bandwidth: few, so that the queue overflows at times. */
@@ -321,7 +314,11 @@ export class Nemesis {
     const { random, world } = this;
     if (world.nodes.length < 2) return;
     const nodes = random.shuffle(world.nodes);
-    const firstCount = random.pick([Math.ceil(nodes.length / 2), 1, 1 + random.int(nodes.length)]);
+    const firstCount = random.pick([
+      Math.ceil(nodes.length / 2),
+      1,
+      1 + random.int(nodes.length - 1),
+    ]);
     const groups = [nodes.slice(0, firstCount)];
     const others = nodes.slice(firstCount);
     if (others.length >= 2 && random.chance(0.3)) groups.push(others.slice(1));
@@ -442,36 +439,37 @@ export class Nemesis {
     if (kind === 'rot-journal' && !world.isUp(node)) return;
     this.stopIfUp(node, kind);
     const disk = world.disk(node);
-    this.did(kind, describeAddress(node));
-    this.options.model.noteBehind(node);
     if (kind === 'rot-journal') {
-      disk.rotJournal(random);
+      if (disk.rotJournal(random) === 0) return;
+      this.did(kind, describeAddress(node));
+      this.options.model.noteBehind(node);
       this.cutShort.add(node);
       return;
     }
+    this.did(kind, describeAddress(node));
+    this.options.model.noteBehind(node);
     if (kind === 'wipe') disk.wipe(random.pick(['directory', 'directory', 'file']));
     else disk.rotMeta();
     this.options.model.noteEmptied(node);
   }
 
-  /** An older image of a node's store is put in its place: without the high-water mark beside it, or, beyond the model, with it. */
+  /** An older image of a node's store is put in its place. Its high-water mark stays, as it is not among a node's own files. */
   private restore(): void {
-    const { world, random } = this;
-    const { model, plan, onHiddenRollback } = this.options;
+    const { world } = this;
+    const { model } = this.options;
     const node = this.pickUp();
     // What its last turn sent has left: were it lost later, its dots could be given out twice, and the image would still hold it.
     if (node === null || world.cell(node).isHeld) return;
-    const image = world.disk(node).takeImage();
+    const disk = world.disk(node);
+    const image = disk.takeImage();
+    const imageCount = disk.commitCount;
     this.later(this.durationMs(), () => {
-      if (!world.isUp(node) || !model.mayHurt(node)) return;
+      if (!world.isUp(node) || !model.mayHurt(node) || disk.commitCount === imageCount) return;
       world.crash(node, 'restore');
       this.cutShort.add(node);
       model.noteBehind(node);
-      const mayHide = onHiddenRollback !== undefined && !plan.isWithinModel;
-      const isHidden = mayHide && random.chance(HIDDEN_SHARE);
-      this.did('restore', `${describeAddress(node)}${isHidden ? ' with its mark' : ''}`);
-      if (isHidden) onHiddenRollback(node);
-      world.disk(node).putBack(image, isHidden ? 'directory' : 'file');
+      this.did('restore', describeAddress(node));
+      disk.putBack(image, 'file');
     });
   }
 

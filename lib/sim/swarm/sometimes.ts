@@ -29,7 +29,6 @@ export const requiredSometimes: readonly string[] = [
   'replica: a key has too many siblings',
   "replica: another's clock is too far ahead",
   'replica: both sides of a merge had news',
-  'run: a store forgot without a trace, and it showed',
   'sessions: a read returned siblings',
   'sessions: a write lost its coordinator',
   'sessions: a write met a damaged record',
