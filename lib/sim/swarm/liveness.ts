@@ -22,6 +22,8 @@ export interface LivenessOptions {
   readonly keys: readonly LocatedKey[];
   readonly workload: Workload;
   readonly random: Prng;
+  /** Starts nodes of the core that stopped: what was under way when all was healed may still fail. */
+  readonly revive: () => void;
   /** Ends nodes for ever. */
   readonly kill: (nodes: readonly ActorAddress[]) => void;
   readonly note: (line: string) => void;
@@ -63,12 +65,13 @@ function soundReplicas(
 ): ActorAddress[] {
   const replicas = world.preferenceLists.of(partition, bucket.replication.n);
   return replicas.filter(
-    (node) => nodes.includes(node) && world.store(node).get(partition, key) !== CORRUPT,
+    (node) =>
+      nodes.includes(node) && world.isUp(node) && world.store(node).get(partition, key) !== CORRUPT,
   );
 }
 
 function checkServed(
-  { world, workload, report, isOver }: LivenessOptions,
+  { world, workload, report, revive, isOver }: LivenessOptions,
   place: LocatedKey,
 ): void {
   const { replication } = place.bucket;
@@ -77,6 +80,7 @@ function checkServed(
   let last: RingletError | null = null;
   let isServed = false;
   const attempt = () => {
+    revive();
     workload.update(place, settings, (error) => {
       last = error;
       isServed = error === null;

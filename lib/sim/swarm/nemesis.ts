@@ -86,6 +86,8 @@ export class Nemesis {
   private endMs = 0;
   private clogCount = 0;
   /** Nodes that are left alone until then. */
+  /** Stopped for ever. */
+  private readonly dead = new Set<ActorAddress>();
   private readonly restUntilMs = new Map<ActorAddress, number>();
   /** Disks whose next commits are to fail. */
   private readonly armed = new Map<ActorAddress, CommitFailure>();
@@ -136,14 +138,19 @@ export class Nemesis {
 
   /** Starts the nodes that have stopped since {@link heal}. @returns `false` if there was none */
   revive(): boolean {
-    const stopped = this.world.nodes.filter((node) => !this.world.isUp(node));
+    const stopped = this.world.nodes.filter(
+      (node) => !this.world.isUp(node) && !this.dead.has(node),
+    );
     for (const node of stopped) this.restart(node);
     return stopped.length > 0;
   }
 
   /** Stops nodes that will never return. */
   killForEver(nodes: readonly ActorAddress[]): void {
-    for (const node of nodes) if (this.world.isUp(node)) this.world.crash(node, 'dead for ever');
+    for (const node of nodes) {
+      this.dead.add(node);
+      if (this.world.isUp(node)) this.world.crash(node, 'dead for ever');
+    }
   }
 
   private planNext(): void {

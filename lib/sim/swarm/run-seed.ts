@@ -176,27 +176,29 @@ class Run {
     this.workload = workload;
     this.invariants = invariants;
     invariants.checkRing();
-    for (let round = 0; round < plan.rounds && !this.isOver; round++) {
-      this.playRound(world, nemesis, workload, invariants);
+    const random = this.split('liveness');
+    // Half of the cores must go on from whatever state they are in, the others from rest.
+    const hasRest = random.chance(0.5);
+    for (let round = 1; round <= plan.rounds && !this.isOver; round++) {
+      this.playRound(world, nemesis, workload);
+      if (this.isOver || (round === plan.rounds && !hasRest)) break;
+      invariants.checkAtRest();
     }
     if (this.isOver) return;
+    sometimes('liveness: a core goes on in the middle of things', !hasRest);
     const kill = nemesis.killForEver.bind(nemesis);
-    const random = this.split('liveness');
-    checkLiveness({ ...shared, workload, random, kill, note: (line) => this.note(line) });
+    const revive = nemesis.revive.bind(nemesis);
+    checkLiveness({ ...shared, workload, random, kill, revive, note: (line) => this.note(line) });
   }
 
-  private playRound(
-    world: World,
-    nemesis: Nemesis,
-    workload: Workload,
-    invariants: Invariants,
-  ): void {
+  /** Works and breaks, and then heals. */
+  private playRound(world: World, nemesis: Nemesis, workload: Workload): void {
     const endMs = world.nowMs + this.plan.durationMs / this.plan.rounds;
     this.probe.isOn = this.plan.buggify;
     nemesis.start(endMs);
     workload.start(endMs);
     const look = () => {
-      invariants.checkLimits();
+      this.invariants?.checkLimits();
       if (world.nowMs + LIMITS_EVERY_MS < endMs) world.at(world.nowMs + LIMITS_EVERY_MS, look);
     };
     look();
@@ -205,7 +207,6 @@ class Run {
     this.probe.isOn = false;
     workload.stop();
     nemesis.heal();
-    invariants.checkAtRest();
   }
 
   /** A violation was found, a node failed by itself, or the step was reached at which to stop. */

@@ -23,6 +23,7 @@ export const requiredSometimes: readonly string[] = [
   'coordinator: the oldest late read gives way',
   'invariants: a write to a replica was repeated',
   'invariants: replicas differed at rest',
+  'liveness: a core goes on in the middle of things',
   'liveness: a core served keys while others were dead',
   'read repair: a replica was behind',
   'replica: a context is from too far in the future',
