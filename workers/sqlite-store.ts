@@ -260,7 +260,7 @@ class JournaledStore implements SqliteStore {
       onSynced: (commitNumber) => {
         this.syncedNumber = commitNumber;
         // Not before: were the mark ahead of the log after a power loss, it would accuse a sound store.
-        this.mark.write({ seq: commitNumber, incarnation: this.incarnation });
+        this.writeMark(commitNumber);
         this.onDurable?.(null);
       },
       onFailed: (cause) => {
@@ -334,10 +334,16 @@ class JournaledStore implements SqliteStore {
     if (this.isReadOnly) {
       // Nothing was written, so nothing was synced: commits of the last session may still be on their way to the disk.
       if (this.meta.durability === 'full') syncFile(`${this.options.path}-wal`);
+      // A new incarnation is not in the file yet: the mark must go on telling that the old one is spent.
+      if (!isIncarnationSpent(this.openReport)) this.writeMark();
       return;
     }
-    this.mark.write({ seq: this.seq, incarnation: this.incarnation });
+    this.writeMark();
     this.mark.sync();
+  }
+
+  private writeMark(seq = this.seq): void {
+    this.mark.write({ seq, incarnation: this.incarnation });
   }
 
   private applyDiskPagesMax(): void {
@@ -433,7 +439,7 @@ class JournaledStore implements SqliteStore {
       }
       this.batch.reset();
       this.commitCount++;
-      if (this.sync === null) this.mark.write({ seq: this.seq, incarnation: this.incarnation });
+      if (this.sync === null) this.writeMark();
     });
     this.sync?.request(this.seq);
     if (this.commitCount % WAL_LOOK_COMMITS === 0)

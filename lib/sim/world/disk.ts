@@ -338,6 +338,7 @@ class JournaledStore implements SimulatedStore {
     this.isReadOnly = this.isFull;
     if (this.isReadOnly) {
       if (this.meta.durability === 'full') this.file.sync();
+      if (!isIncarnationSpent(this.openReport)) this.writeMark();
       return;
     }
     this.file.writeMeta(this.meta);
