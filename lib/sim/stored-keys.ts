@@ -2,7 +2,7 @@
 import { type PartitionId, type RecordKey, splitRecordKey } from '../address.ts';
 import { equalBytes } from '../bytes.ts';
 import { publicKey } from '../key.ts';
-import { CORRUPT } from '../store/contract.ts';
+import { CORRUPT, type StoredRecord } from '../store/contract.ts';
 import type { World } from './world/world.ts';
 
 /** A key that some node holds. */
@@ -12,9 +12,6 @@ export interface StoredKey {
   /** How many nodes should. */
   readonly n: number;
 }
-
-/** Stands for no record: a record is never empty. */
-const nothing = new Uint8Array(0);
 
 /** Every key that a node holds that is up. @param copyCounts N by name of the bucket, where it is not the cluster's. */
 export function storedKeys(world: World, copyCounts: ReadonlyMap<string, number>): StoredKey[] {
@@ -33,9 +30,15 @@ export function storedKeys(world: World, copyCounts: ReadonlyMap<string, number>
 /** True if all replicas of a key that are up and sound hold the same. */
 export function isEqualEverywhere(world: World, { partition, key, n }: StoredKey): boolean {
   const replicas = world.preferenceLists.of(partition, n);
-  const records = world
-    .recordsOf(partition, key)
-    .filter(({ node, record }) => replicas.includes(node) && record !== CORRUPT)
-    .map(({ record }) => (record instanceof Uint8Array ? record : nothing));
-  return records.every((record) => equalBytes(record, records[0]!));
+  const copies = world.recordsOf(partition, key).filter(({ node }) => replicas.includes(node));
+  return areEqualCopies(copies.map(({ record }) => record));
+}
+
+/** True if all records that are not damaged are the same, or none. */
+export function areEqualCopies(records: readonly StoredRecord[]): boolean {
+  const [first, ...others] = records.filter((record) => record !== CORRUPT);
+  if (first === undefined) return true;
+  return others.every((record) =>
+    first === null || record === null ? first === record : equalBytes(first, record),
+  );
 }

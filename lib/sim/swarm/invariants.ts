@@ -6,12 +6,12 @@
  */
 import { mergeRecords } from '../../../actors/get-core.ts';
 import type { ActorAddress, PartitionId } from '../../address.ts';
-import { equalBytes } from '../../bytes.ts';
 import { decodeVersionSet } from '../../clock/version-set.ts';
 import { describe, describeAddress, describeKey, describeRecord } from '../../protocol/describe.ts';
 import { MessageKind, type ReplicaPut } from '../../protocol/messages.ts';
 import { CORRUPT } from '../../store/contract.ts';
 import type { Oracle } from '../judge/oracle.ts';
+import { areEqualCopies } from '../stored-keys.ts';
 import type { ObservedEnvelope, World } from '../world/world.ts';
 import type { FaultModel } from './fault-model.ts';
 import type { LocatedKey } from './sessions.ts';
@@ -187,15 +187,7 @@ export class Invariants {
   }
 
   private isEqualEverywhere(place: LocatedKey): boolean {
-    let first: Uint8Array | null | undefined;
-    for (const { record } of this.copiesOf(place)) {
-      if (record === CORRUPT) continue;
-      if (first === undefined) first = record;
-      if (first === null || record === null ? first !== record : !equalBytes(first, record)) {
-        return false;
-      }
-    }
-    return true;
+    return areEqualCopies(this.copiesOf(place).map(({ record }) => record));
   }
 
   /** I12: reading what agrees writes nothing. */

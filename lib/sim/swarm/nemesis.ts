@@ -85,9 +85,9 @@ export class Nemesis {
   private round = 0;
   private endMs = 0;
   private clogCount = 0;
-  /** Nodes that are left alone until then. */
   /** Stopped for ever. */
   private readonly dead = new Set<ActorAddress>();
+  /** Nodes that are left alone until then. */
   private readonly restUntilMs = new Map<ActorAddress, number>();
   /** Disks whose next commits are to fail. */
   private readonly armed = new Map<ActorAddress, CommitFailure>();

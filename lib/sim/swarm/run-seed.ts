@@ -145,8 +145,7 @@ class Run {
     try {
       this.play();
     } catch (error) {
-      const story = error instanceof Error && error.stack !== undefined ? [error.stack] : [];
-      this.report('assertion', messageOf(error), story);
+      this.report('assertion', messageOf(error), stackOf(error));
     }
     return this.summary();
   }
@@ -217,8 +216,8 @@ class Run {
     const [failure] = world.failures;
     if (failure !== undefined) {
       const { node, error } = failure;
-      const story = error instanceof Error && error.stack !== undefined ? [error.stack] : [];
-      this.report('assertion', `${describeAddress(node)} failed: ${messageOf(error)}`, story);
+      const message = `${describeAddress(node)} failed: ${messageOf(error)}`;
+      this.report('assertion', message, stackOf(error));
       return true;
     }
     const { breakAtStep } = this.hooks;
@@ -311,6 +310,11 @@ class Run {
       sometimes: Object.fromEntries(this.probe.counts),
     };
   }
+}
+
+/** Where an error was thrown, as a story. */
+function stackOf(error: unknown): string[] {
+  return error instanceof Error && error.stack !== undefined ? [error.stack] : [];
 }
 
 function locate({ ring }: World, { key, bucket }: PlannedKey): LocatedKey {

@@ -3,7 +3,6 @@
  *
  * Invariant: what is here survives every crash of the node; what a crash takes is in the cell and the open store.
  */
-import type { ActorAddress } from '../../address.ts';
 import type { Durability } from '../../config.ts';
 import { drawExponential } from '../../network/latency.ts';
 import type { Prng } from '../../prng.ts';
@@ -18,7 +17,6 @@ export interface NodeClock {
 }
 
 export interface MachineOptions {
-  readonly address: ActorAddress;
   readonly nodeId: string;
   readonly durability: Durability;
   /** Mean time of a sync; 0 if a commit is durable at once. */

@@ -372,7 +372,6 @@ export class World {
 
   private createMachine(address: ActorAddress, syncMs: number): Machine {
     return new Machine({
-      address,
       nodeId: this.config.nodes[address]!.id,
       durability: this.config.durability,
       syncMs,
